@@ -1,0 +1,345 @@
+"""The one way into a workspace: from samples with pixels to shards, statistics and catalogue rows.
+
+Every importer (demo, simulation, folders, services) describes its collection as a `CollectionSpec` and yields `NewSample`s.
+Work goes shard by shard: the files are written whole first, then one transaction adds the shard's rows, so a killed import
+leaves only whole shards, and running it again goes on where it stopped.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+import numpy as np
+from sqlite_utils import Database
+
+from data import indices, screening, shards
+from data.bands import NO_DATA, REFLECTANCE_SCALE
+from data.errors import BadInput
+from data.workspace import Workspace
+
+SHARD_BYTES = 256 * 2**20  # large enough to map well, small enough to hold while it is made
+EDGE_PX = 3  # an inventory pixel is 30 m: the label's pixels are taken one of them away from class edges
+
+
+@dataclass(frozen=True)
+class LegendClass:
+    """A code of the inventory.
+
+    color: #rrggbb, the inventory's official colour where it has one.
+    learned: name of the class that models learn for it, or None to leave it out of training.
+    digit: the key 0..9 that relabels to it, or None.
+    """
+
+    code: int
+    name: str
+    name_fr: str
+    color: str
+    learned: str | None = None
+    digit: int | None = None
+
+
+@dataclass(frozen=True)
+class LearnedClass:
+    """A class that models learn: one or more legend codes."""
+
+    name: str
+    name_fr: str
+    color: str
+
+
+@dataclass(frozen=True)
+class CollectionSpec:
+    """What all samples of a collection share.
+
+    level: L1C (top of atmosphere) or L2A (surface reflectance).
+    slots: the T dates of a season, ISO dates, or YYYY-MM for monthly composites.
+    height, width: room for the largest patch, in pixels.
+    """
+
+    name: str
+    title: str
+    bands: tuple[str, ...]
+    level: str
+    slots: tuple[str, ...]
+    height: int
+    width: int
+    composites: bool
+    simulated: bool
+    licence: str
+    attribution: str
+    legend: tuple[LegendClass, ...]
+    learned: tuple[LearnedClass, ...]
+
+
+@dataclass(frozen=True)
+class NewSample:
+    """A site in one year, with its pixels.
+
+    pixels: (T, B, h, w) uint16 reflectance x 10 000, 0 = no data; a missing slot is all 0.
+    acquired: per slot the ISO date (or YYYY-MM), or None where there is no image.
+    interpolated: per slot, whether the provider made the values from neighbouring dates.
+    cloudy: per slot, whether the provider says that it shows cloud or snow; empty where nothing is said.
+    crs, transform: (column, row) of the upper left corner -> crs, as a b c d e f of the affine transform.
+    inventory: (h, w) uint16 codes of the inventory, 0 = none; or None where there is no raster.
+    polygon: the field as GeoJSON geometry in EPSG:4326, or None.
+    """
+
+    name: str
+    site: str
+    lon: float
+    lat: float
+    region: str
+    year: int
+    inventory_code: int
+    pixels: np.ndarray
+    acquired: tuple[str | None, ...]
+    interpolated: tuple[bool, ...]
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    inventory: np.ndarray | None = None
+    polygon: dict | None = None
+    cloudy: tuple[bool, ...] = ()
+
+
+def import_collection(
+    workspace: Workspace,
+    spec: CollectionSpec,
+    samples: Iterable[NewSample],
+    *,
+    shard_size: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """Import `samples` into `workspace`, going on after the shards that are already there.
+
+    Args:
+        samples: in a fixed order, the same at every call for the same collection.
+        shard_size: samples a shard; by default as many as make about 256 MB.
+        progress: called with the number of samples done after every shard.
+
+    Returns:
+        How many samples the collection has now.
+
+    Raises:
+        BadInput: a sample does not fit the collection; whole shards before it stay.
+    """
+    per_sample = len(spec.slots) * len(spec.bands) * spec.height * spec.width * 2
+    size = shard_size or max(1, min(2_000, SHARD_BYTES // per_sample))
+    with workspace.store.writing() as db:
+        _add_collection(db, spec)
+        present = dict(db.execute("select shard, count(*) from sample where collection = ? group by shard", [spec.name]))
+    done = 0
+    for number, batch in enumerate(_batches(samples, size)):
+        shard = f"{number:04d}"
+        if shard not in present:
+            _import_shard(workspace, spec, shard, batch)
+        elif present[shard] != len(batch):
+            raise BadInput(
+                f"{spec.name} is already there with {sum(present.values())} samples, and a collection never changes. "
+                "Import under another name or into another workspace."
+            )
+        done += len(batch)
+        progress(done)
+    return done
+
+
+def _batches(samples: Iterable[NewSample], size: int) -> Iterator[list[NewSample]]:
+    rest = iter(samples)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch: list[NewSample]) -> None:
+    for sample in batch:
+        _check(spec, sample)
+    seen = [_observe(spec, sample) for sample in batch]
+    folder = workspace.shards(spec.name)
+    shards.write(shards.path_of(folder, shard), np.stack([_padded(sample.pixels, spec) for sample in batch]))
+    shards.write(shards.path_of(folder, shard, ".series"), np.stack([observed.series for observed in seen]))
+    if all(sample.inventory is not None for sample in batch):
+        rasters = np.stack([_padded(sample.inventory, spec) for sample in batch])
+        shards.write(shards.path_of(folder, shard, ".inventory"), rasters)
+    with workspace.store.writing() as db:
+        for row, (sample, observed) in enumerate(zip(batch, seen, strict=True)):
+            _add_sample(db, spec, shard, row, sample, observed)
+
+
+def _check(spec: CollectionSpec, sample: NewSample) -> None:
+    slots, bands, height, width = sample.pixels.shape
+    if (slots, bands) != (len(spec.slots), len(spec.bands)) or height > spec.height or width > spec.width:
+        raise BadInput(
+            f"Sample {sample.name} has pixels of shape {sample.pixels.shape}, but {spec.name} takes {len(spec.slots)} dates x "
+            f"{len(spec.bands)} bands x at most {spec.height} x {spec.width} pixels. Cut or resample it to that."
+        )
+    if sample.pixels.dtype != np.uint16:
+        raise BadInput(f"Sample {sample.name} has {sample.pixels.dtype} pixels; give reflectance x 10 000 as uint16.")
+    if sample.inventory_code not in {entry.code for entry in spec.legend}:
+        raise BadInput(
+            f"Sample {sample.name} has inventory code {sample.inventory_code}, which the legend of {spec.name} lacks. "
+            "Add the code to the legend, or leave the sample out."
+        )
+
+
+def _padded(array: np.ndarray, spec: CollectionSpec) -> np.ndarray:
+    """(..., h, w) -> (..., H, W), filled with 0 to the right and below, so that the transform stays true."""
+    height, width = array.shape[-2:]
+    padding = [(0, 0)] * (array.ndim - 2) + [(0, spec.height - height), (0, spec.width - width)]
+    return np.pad(array, padding).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What is measured on a sample at import.
+
+    series: (T, B) float32 reflectance, NaN = missing date.
+    valid: (T,) share of the field's pixels, as far as any date shows them, that have data.
+    clear: (T,) likewise, that are clear.
+    stats: per slot, index name -> (mean, sd, p10, median, p90).
+    """
+
+    series: np.ndarray
+    valid: np.ndarray
+    clear: np.ndarray
+    stats: list[dict[str, tuple[float | None, ...]]]
+
+
+def _observe(spec: CollectionSpec, sample: NewSample) -> _Observed:
+    field = field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
+    field &= (sample.pixels != NO_DATA).any(axis=(0, 1))
+    slots, size = len(spec.slots), max(1, field.sum())
+    series = np.full((slots, len(spec.bands)), np.nan, dtype=np.float32)
+    valid, clear, stats = np.zeros(slots), np.zeros(slots), [{} for _ in range(slots)]
+    names = indices.available(spec.bands)
+    for slot in range(slots):
+        values = sample.pixels[slot][:, field].astype(np.float32) / REFLECTANCE_SCALE  # (B, n)
+        values[values == NO_DATA] = np.nan
+        seen = np.isfinite(values).any(axis=0)
+        if not seen.any():
+            continue
+        bands = dict(zip(spec.bands, values, strict=True))
+        is_clear = screening.clear_pixels(bands, spec.level)
+        valid[slot], clear[slot] = seen.sum() / size, is_clear.sum() / size
+        # Where all is cloud the cloudy values are kept: curators see them hollow, and models see the date as cloudy.
+        used = is_clear if is_clear.any() else seen
+        series[slot] = _mean(values[:, used])
+        of_used = {band: value[used] for band, value in bands.items()}
+        stats[slot] = {name: _summary(indices.compute(name, of_used)) for name in names}
+    return _Observed(series, valid, clear, stats)
+
+
+def field_pixels(inventory: np.ndarray | None, code: int, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels that a sample's series is taken from: its own field, away from the edges.
+
+    That is the inventory's patch of `code` that holds the centre, shrunk by one inventory pixel (30 m); where nothing would
+    be left, unshrunk; without an inventory raster every pixel (masked fields bring their own no-data).
+
+    Returns:
+        bool of `shape` (h, w).
+    """
+    if inventory is None:
+        return np.ones(shape, dtype=bool)
+    from scipy import ndimage  # late: half a second that only imports need
+
+    parts, _ = ndimage.label(inventory == code)
+    centre = parts[shape[0] // 2, shape[1] // 2]
+    field = parts == centre if centre else inventory == code
+    inner = ndimage.binary_erosion(field, iterations=EDGE_PX)
+    if inner.any():
+        return inner
+    return field if field.any() else np.ones(shape, dtype=bool)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """(B, n) with NaN -> (B,) mean of the finite ones, NaN where a band has none."""
+    count = np.isfinite(values).sum(axis=1)
+    return np.where(count > 0, np.nansum(values, axis=1) / np.maximum(count, 1), np.nan)
+
+
+def _summary(values: np.ndarray) -> tuple[float | None, ...]:
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return (None,) * 5
+    p10, median, p90 = np.percentile(finite, (10, 50, 90))
+    return tuple(round(float(value), 5) for value in (finite.mean(), finite.std(), p10, median, p90))
+
+
+def _add_collection(db: Database, spec: CollectionSpec) -> None:
+    row = {
+        "name": spec.name, "title": spec.title, "bands": json.dumps(spec.bands), "level": spec.level, "slots": len(spec.slots),
+        "slot_names": json.dumps(spec.slots), "height": spec.height, "width": spec.width, "composites": int(spec.composites),
+        "simulated": int(spec.simulated), "licence": spec.licence, "attribution": spec.attribution,
+    }  # fmt: skip
+    known = list(db.query("select * from collection where name = ?", [spec.name]))
+    if known:
+        differs = [key for key, value in row.items() if known[0][key] != value]
+        if differs:
+            raise BadInput(f"There is already a collection {spec.name}, with another {' and '.join(differs)}. Import under another name.")
+        return
+    db["collection"].insert(row)
+    db["learned_class"].insert_all(
+        {"collection": spec.name, "name": entry.name, "name_fr": entry.name_fr, "color": entry.color, "position": position}
+        for position, entry in enumerate(spec.learned)
+    )
+    db["legend_class"].insert_all({"collection": spec.name, **vars(entry)} for entry in spec.legend)
+
+
+def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: _Observed) -> None:
+    modal, purity = _composition(sample)
+    number = db.execute(
+        """insert into sample (collection, site, name, year, inventory_code, modal_code, purity, shard, shard_row,
+            height, width, crs, transform, shuffle) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            spec.name, _site(db, spec.name, sample), sample.name, sample.year, sample.inventory_code, modal, purity, shard, row,
+            *sample.pixels.shape[-2:], sample.crs, json.dumps(sample.transform), _shuffle(spec.name, sample.name),
+        ],
+    ).lastrowid  # fmt: skip
+    for slot in range(len(spec.slots)):
+        if sample.acquired[slot] is None:
+            continue
+        told = "cloud" if sample.cloudy and sample.cloudy[slot] else None
+        quality = told or screening.quality(observed.valid[slot], observed.clear[slot])
+        image = db.execute(
+            "insert into image (sample, slot, acquired, day, clear, interpolated, quality) values (?, ?, ?, ?, ?, ?, ?)",
+            [
+                number, slot, sample.acquired[slot], _day(sample.acquired[slot]), round(float(observed.clear[slot]), 4),
+                int(sample.interpolated[slot]), quality,
+            ],
+        ).lastrowid  # fmt: skip
+        db.conn.executemany(
+            "insert into index_stat (image, name, mean, sd, p10, median, p90) values (?, ?, ?, ?, ?, ?, ?)",
+            [(image, name, *values) for name, values in observed.stats[slot].items()],
+        )
+
+
+def _site(db: Database, collection: str, sample: NewSample) -> int:
+    known = db.execute("select id from site where collection = ? and name = ?", [collection, sample.site]).fetchone()
+    if known:
+        return known["id"]
+    polygon = json.dumps(sample.polygon) if sample.polygon else None
+    return db.execute(
+        "insert into site (collection, name, lon, lat, region, polygon) values (?, ?, ?, ?, ?, ?)",
+        [collection, sample.site, sample.lon, sample.lat, sample.region, polygon],
+    ).lastrowid
+
+
+def _composition(sample: NewSample) -> tuple[int, float]:
+    """The modal code, and the share of the coded pixels that have the inventory label's code (1 without a raster)."""
+    if sample.inventory is None:
+        return sample.inventory_code, 1.0
+    coded = sample.inventory[sample.inventory > 0]
+    if not coded.size:
+        return sample.inventory_code, 0.0
+    codes, counts = np.unique(coded, return_counts=True)
+    return int(codes[counts.argmax()]), float((coded == sample.inventory_code).mean())
+
+
+def _shuffle(collection: str, name: str) -> int:
+    """A number that looks random and is the same in every workspace."""
+    return int.from_bytes(hashlib.blake2b(f"{collection}/{name}".encode(), digest_size=6).digest())
+
+
+def _day(acquired: str) -> int:
+    """Day of year of an ISO date, or of the 15th of a YYYY-MM composite."""
+    return date.fromisoformat(acquired if len(acquired) == 10 else f"{acquired}-15").timetuple().tm_yday

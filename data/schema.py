@@ -1,0 +1,260 @@
+"""The tables, triggers and views of cropcheck.db, as migrations. A step that has been released is never edited.
+
+Reading guide: `collection`, `legend_class`, `learned_class`, `site`, `sample`, `image` and `index_stat` describe what was imported and
+never change afterwards; `event` is what curators said, appended only; `sample.decision` and `sample.flagged` are kept by
+triggers so that the next open sample is one index seek; the views `current_decision`, `label`, `image_quality` and `progress` say, once,
+what is in force.
+"""
+
+import sqlite3
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("cropcheck")
+
+CATALOGUE = """
+create table collection (
+    name        text primary key,
+    title       text not null,
+    bands       text not null,              -- JSON list of band names, in the order of the pixels
+    level       text not null,              -- L1C (top of atmosphere) or L2A (surface reflectance)
+    slots       integer not null,           -- dates per season, T of the pixels
+    slot_names  text not null,              -- JSON list of T ISO dates, or months as YYYY-MM for composites
+    height      integer not null,           -- H of the pixels
+    width       integer not null,           -- W of the pixels
+    composites  integer not null check (composites in (0, 1)),
+    simulated   integer not null check (simulated in (0, 1)),
+    licence     text not null,
+    attribution text not null
+);
+
+-- What the collection's models learn; several legend codes can be one class (maize 400 and 410). A code outside every class
+-- stays in the collection and is left out of training.
+create table learned_class (
+    collection text not null references collection (name),
+    name       text not null,
+    name_fr    text not null,
+    color      text not null,               -- #rrggbb
+    position   integer not null,            -- order in tables, matrices and legends
+    primary key (collection, name)
+);
+
+create table legend_class (
+    collection text not null references collection (name),
+    code       integer not null,
+    name       text not null,
+    name_fr    text not null,
+    color      text not null,               -- #rrggbb, the inventory's official colour where it has one
+    learned    text,                        -- learned_class.name, or null
+    digit      integer check (digit between 0 and 9),   -- the key that relabels to this code
+    primary key (collection, code),
+    unique (collection, digit),
+    foreign key (collection, learned) references learned_class (collection, name)
+);
+
+create table site (
+    id         integer primary key,
+    collection text not null references collection (name),
+    name       text not null,
+    lon        real not null check (lon between -180 and 180),      -- EPSG:4326
+    lat        real not null check (lat between -90 and 90),
+    region     text not null,
+    polygon    text,                        -- GeoJSON geometry in EPSG:4326, or null
+    unique (collection, name)
+);
+
+create table sample (
+    id             integer primary key,
+    collection     text not null references collection (name),
+    site           integer not null references site (id),
+    name           text not null,
+    year           integer not null,
+    inventory_code integer not null,        -- the map's code at the centre; never edited
+    modal_code     integer not null,        -- the patch's most frequent code
+    purity         real not null check (purity between 0 and 1),    -- share of the patch's coded pixels with inventory_code
+    shard          text not null,           -- file stem in patches/<collection>/
+    shard_row      integer not null,
+    height         integer not null,        -- true size of this patch, at most the collection's
+    width          integer not null,
+    crs            text not null,
+    transform      text not null,           -- JSON list a b c d e f: (column, row) -> crs
+    shuffle        integer not null,        -- a fixed pseudo-random number: the order of the random queue
+    decision       integer references event (id),       -- the event in force, kept by triggers
+    flagged        integer not null default 0,          -- kept by triggers
+    unique (collection, name),
+    unique (site, year),
+    unique (collection, shard, shard_row),
+    foreign key (collection, inventory_code) references legend_class (collection, code)
+);
+
+create index sample_open     on sample (collection, decision, id);
+create index sample_crop     on sample (collection, inventory_code, id);
+create index sample_shuffle  on sample (collection, shuffle);
+
+create table image (
+    id           integer primary key,
+    sample       integer not null references sample (id),
+    slot         integer not null,          -- index on the T axis of the pixels
+    acquired     text not null,             -- ISO date, or YYYY-MM of a composite
+    day          integer not null,          -- day of year; the middle of the month for a composite
+    clear        real not null check (clear between 0 and 1),       -- share of the sample's pixels that are clear
+    interpolated integer not null default 0,
+    quality      text not null check (quality in ('ok', 'cloud', 'bad')),   -- as screened at import
+    unique (sample, slot)
+);
+
+create table index_stat (
+    image    integer not null references image (id),
+    name     text not null,                 -- NDVI, NDRE, ...
+    mean     real, sd real, p10 real, median real, p90 real,        -- over the field's clear pixels; null where undefined
+    primary key (image, name)
+) without rowid;
+"""
+
+DECISIONS = """
+create table event (
+    id        integer primary key autoincrement,
+    uid       text not null unique,         -- made by the client: a decision sent twice is stored once
+    sample    integer not null references sample (id),
+    image     integer references image (id),
+    curator   text not null check (length(curator) > 0),
+    action    text not null check (action in ('agree', 'relabel', 'reject', 'unsure', 'flag', 'quality', 'undo')),
+    old       text,                         -- the code, quality or flag in force before
+    new       text,                         -- the code, quality or flag that this event sets
+    reason    text,                         -- of a rejection: mixed, not_cropland, no_signal or other
+    note      text,
+    queue     text,                         -- the queue it was served from, and why
+    rank      integer,                      -- position in that queue
+    run       text,                         -- the run whose prediction was on the card
+    seen      text,                         -- uid of the decision that the curator saw on the card
+    stands    integer not null check (stands in (0, 1)),            -- 0: a second opinion on a decision not seen
+    ms        integer check (ms >= 0),      -- from card painted to key pressed
+    at        text not null,                -- UTC, ISO-8601
+    undo_of   integer unique references event (id),
+    check ((action = 'undo') = (undo_of is not null)),
+    check ((action = 'reject') = (reason is not null)),
+    check ((action = 'quality') = (image is not null))
+);
+
+create index event_sample  on event (sample, id);
+create index event_curator on event (curator, id);
+
+create trigger event_is_never_updated before update on event
+begin select raise(abort, 'events are append-only: append an undo or a new decision'); end;
+create trigger event_is_never_deleted before delete on event
+begin select raise(abort, 'events are append-only: append an undo or a new decision'); end;
+
+create trigger event_applies after insert on event
+begin
+    update sample set
+        decision = (
+            select max(e.id) from event e
+            where e.sample = new.sample and e.stands = 1 and e.action in ('agree', 'relabel', 'reject', 'unsure')
+              and not exists (select 1 from event u where u.undo_of = e.id)),
+        flagged = coalesce((
+            select e.new = '1' from event e
+            where e.sample = new.sample and e.action = 'flag' and not exists (select 1 from event u where u.undo_of = e.id)
+            order by e.id desc limit 1), 0)
+    where id = new.sample;
+end;
+
+create view current_decision as
+select s.id as sample, s.collection, e.id as event, e.uid, e.curator, e.action, e.new as code, e.reason, e.note, e.at
+from sample s join event e on e.id = s.decision;
+
+-- The crop now in force. A rejected sample has none; an unsure one keeps the inventory's, unverified.
+create view label as
+select s.id as sample, s.collection, s.inventory_code,
+    case d.action when 'relabel' then cast(d.new as integer) when 'reject' then null else s.inventory_code end as code,
+    case d.action when 'agree' then 'agreed' when 'relabel' then 'relabelled' when 'reject' then 'rejected'
+        when 'unsure' then 'unsure' else 'unverified' end as state,
+    coalesce(d.action in ('agree', 'relabel'), 0) as verified,
+    s.flagged, d.curator, d.reason, d.at
+from sample s left join event d on d.id = s.decision;
+
+create view image_quality as
+select i.id as image, i.sample, i.slot, i.acquired, i.day, i.clear, i.interpolated,
+    coalesce((
+        select e.new from event e
+        where e.sample = i.sample and e.image = i.id and not exists (select 1 from event u where u.undo_of = e.id)
+        order by e.id desc limit 1), i.quality) as quality
+from image i;
+
+create view progress as
+select collection, count(*) as samples, count(decision) as decided, sum(state = 'agreed') as agreed,
+    sum(state = 'relabelled') as relabelled, sum(state = 'rejected') as rejected, sum(state = 'unsure') as unsure,
+    sum(flagged) as flagged
+from (select s.collection, s.decision, l.state, s.flagged from sample s join label l on l.sample = s.id)
+group by collection;
+"""
+
+MODELS = """
+create table split (
+    id         integer primary key,
+    collection text not null references collection (name),
+    name       text not null,               -- e.g. random-60-20-20-seed0, block-10km-5fold-seed0
+    method     text not null check (method in ('random', 'block')),
+    folds      integer not null,            -- 0: train / validation / test parts; K: parts are fold-0 ... fold-(K-1)
+    params     text not null,               -- JSON: shares, block side in metres, seed
+    created    text not null,
+    unique (collection, name)
+);
+
+create table split_member (
+    split  integer not null references split (id),
+    sample integer not null references sample (id),
+    part   text not null,                   -- train, validation, test or fold-<k>
+    primary key (split, sample)
+) without rowid;
+
+create table run (
+    name         text primary key,          -- also the folder runs/<name>
+    collection   text not null references collection (name),
+    model        text not null,
+    labels       text not null check (labels in ('inventory', 'verified', 'mixed')),
+    split        integer not null references split (id),
+    config       text not null,             -- JSON
+    last_event   integer not null,          -- dataset version: the newest event it knew ...
+    content_hash text not null,             -- ... and a hash of (sample, class, part) of what it learned from
+    created      text not null
+);
+
+create table prediction (
+    run           text not null references run (name),
+    sample        integer not null references sample (id),
+    part          text not null,            -- the sample's part in the run's split; 'outside' if it was not in it
+    truth         text,                     -- learned_class.name by the label the run was judged against; null if none
+    predicted     text not null,            -- learned_class.name
+    probability   real not null,            -- of the predicted class
+    probabilities text not null,            -- JSON list, in learned_class.position order of the run's classes
+    primary key (run, sample)
+) without rowid;
+
+create index prediction_cell on prediction (run, truth, predicted, sample);
+"""
+
+
+def _execute(db: Database, script: str) -> None:
+    """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
+@migrations()
+def catalogue(db: Database) -> None:
+    _execute(db, CATALOGUE)
+
+
+@migrations()
+def decisions(db: Database) -> None:
+    _execute(db, DECISIONS)
+
+
+@migrations()
+def models(db: Database) -> None:
+    _execute(db, MODELS)

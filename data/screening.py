@@ -1,0 +1,34 @@
+"""Which pixels of an image are clear, where the source says nothing of clouds. Pure NumPy; no I/O.
+
+Two thresholds on reflectance, deliberately plain: a curator sees every image and can overrule with one key. Bright blue is
+cloud, haze or snow; dark near-infrared over farmland is shadow.
+"""
+
+import numpy as np
+
+# Clear vegetation and soil stay below 0.1 in B02 at the surface (checked on the 262 Bavarian images of 2018); the
+# atmosphere adds about 0.05 at the top (the 301 Bavarian parcels: median 0.10 on clear dates, 90 % below 0.14).
+CLOUD_BLUE = {"L2A": 0.12, "L1C": 0.17}
+SHADOW_NIR = 0.10  # B08; bare soil and green crops lie above 0.14 in the same images
+CLEAR_ENOUGH = 0.5  # an image that shows less of the field counts as cloudy, or as bad if pixels are missing
+
+
+def clear_pixels(reflectance: dict[str, np.ndarray], level: str) -> np.ndarray:
+    """Where the ground is seen.
+
+    Args:
+        reflectance: B02 and B08 as reflectance 0..1, NaN = no data, any one shape.
+        level: L1C or L2A.
+
+    Returns:
+        bool of the same shape; False where there is no data.
+    """
+    blue, nir = reflectance["B02"], reflectance["B08"]
+    return np.isfinite(blue) & np.isfinite(nir) & (blue < CLOUD_BLUE[level]) & (nir >= SHADOW_NIR)
+
+
+def quality(valid: float, clear: float) -> str:
+    """ok, cloud or bad, from the shares 0..1 of a field's pixels that have data and that are clear."""
+    if valid < CLEAR_ENOUGH:
+        return "bad"
+    return "ok" if clear >= CLEAR_ENOUGH else "cloud"

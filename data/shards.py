@@ -1,0 +1,67 @@
+"""Immutable shards of pixels: plain NumPy files, written whole or not at all, read through memory maps.
+
+A shard `0000` of a collection is up to three files in `patches/<collection>/`:
+
+    0000.npy            (N, T, B, H, W) uint16, reflectance x 10 000, 0 = no data or missing date
+    0000.series.npy     (N, T, B) float32, mean reflectance 0..1 of the field's clear pixels, NaN = missing date
+    0000.inventory.npy  (N, H, W) uint16, the inventory's code of every pixel, 0 = none
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import PixelsUnreadable
+
+KINDS = ("", ".series", ".inventory")
+
+
+def path_of(folder: Path, shard: str, kind: str = "") -> Path:
+    """The file of `shard` in `folder`; kind is "", ".series" or ".inventory"."""
+    return folder / f"{shard}{kind}.npy"
+
+
+def write(path: Path, array: np.ndarray) -> None:
+    """Write `array` to `path` so that a reader, or a crash, never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def open_map(path: Path) -> np.ndarray:
+    """A read-only memory map of a shard file.
+
+    Raises:
+        PixelsUnreadable: the file is missing, cut short or no NumPy file.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise PixelsUnreadable(
+            f"The pixel file {path} is missing. Restore it from a backup, or import the collection again into a new workspace."
+        ) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise PixelsUnreadable(
+            f"The pixel file {path} cannot be read: {error}. Restore it from a backup, or import the collection again into a new workspace."
+        ) from error
+
+
+def read_row(folder: Path, shard: str, row: int, kind: str = "") -> np.ndarray:
+    """One sample's array, copied into memory: (T, B, H, W), (T, B) or (H, W) by kind.
+
+    Raises:
+        PixelsUnreadable: the file is missing or damaged, or has no such row.
+    """
+    path = path_of(folder, shard, kind)
+    array = open_map(path)
+    if row >= len(array):
+        raise PixelsUnreadable(
+            f"The pixel file {path} holds {len(array)} samples, but the catalogue expects one at row {row}. "
+            "Restore it from a backup, or import the collection again into a new workspace."
+        )
+    return np.array(array[row])

@@ -1,0 +1,27 @@
+"""The choice of collection, the same in every page's sidebar and kept from page to page."""
+
+import streamlit as st
+
+from data import catalogue
+from data.catalogue import Collection
+from pages.widgets import resources
+
+
+def collection() -> Collection:
+    """The collection that the user works on; without any, an empty state and the end of the page."""
+    known = {entry.name: entry for entry in catalogue.collections(resources.workspace().store)}
+    if not known:
+        st.info(
+            "There are no collections in this workspace yet. Make the three demo collections with `python -m data init`, "
+            "then reload this page.",
+            icon=":material/inventory_2:",
+        )
+        st.stop()
+    asked = st.query_params.get("collection")
+    if asked in known and st.session_state.get("collection.asked") != asked:
+        st.session_state["collection"] = st.session_state["collection.asked"] = asked
+    if st.session_state.get("collection") not in known:
+        st.session_state["collection"] = next(iter(known))
+    with st.sidebar:
+        name = st.selectbox("Collection", list(known), key="collection", persist_state="session")
+    return known[name]
