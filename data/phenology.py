@@ -67,14 +67,14 @@ class Calendar:
 
 
 CALENDARS = {
-    133: Calendar(0.88, 148, 9, 197, 9, harvest=213, nir=0.98, swir=1.03, edge=1.06),
-    136: Calendar(0.86, 154, 9, 208, 10, harvest=226, nir=1.04, swir=0.93, edge=1.00),
+    133: Calendar(0.88, 147, 9, 195, 9, harvest=212, nir=0.97, swir=1.05, edge=1.10),
+    136: Calendar(0.86, 156, 9, 211, 10, harvest=229, nir=1.12, swir=0.88, edge=1.02),
     145: Calendar(0.92, 118, 12, 184, 8, harvest=203, nir=0.96, swir=0.98, edge=0.97),
-    146: Calendar(0.87, 152, 9, 214, 9, harvest=231, nir=0.97, swir=1.04, edge=0.98),
+    146: Calendar(0.87, 152, 9, 215, 9, harvest=232, nir=0.95, swir=1.06, edge=0.94),
     147: Calendar(0.90, 177, 9, 259, 12, harvest=296, nir=0.92, swir=0.90, edge=0.93),
     153: Calendar(0.90, 161, 8, 220, 10, harvest=240, flowering=(194, 14), nir=1.04, swir=0.88, edge=1.05),
     158: Calendar(0.93, 187, 8, 257, 8, harvest=279, nir=1.20, swir=1.05, edge=1.10),
-    177: Calendar(0.89, 177, 8, 252, 8, harvest=270, nir=1.06, swir=0.86, edge=1.02),
+    177: Calendar(0.89, 175, 8, 249, 8, harvest=267, nir=1.02, swir=0.82, edge=1.00),
     122: Calendar(0.85, 116, 12, 310, 14, cuts=(165, 211, 252), litter=0.10, nir=0.97, swir=1.02),
     110: Calendar(0.72, 128, 14, 268, 32, litter=0.22, nir=0.92, swir=1.10),
 }

@@ -16,7 +16,7 @@ NEIGHBOURS = {
     "ON": {147: 0.27, 158: 0.25, 145: 0.14, 122: 0.16, 110: 0.05, 133: 0.03, 136: 0.03, 146: 0.03, 153: 0.02, 177: 0.02},
     "PE": {177: 0.24, 133: 0.15, 122: 0.20, 158: 0.12, 146: 0.08, 110: 0.07, 136: 0.05, 145: 0.05, 147: 0.03, 153: 0.01},
 }
-LATER = {"ON": 0.0, "PE": 6.0}  # days that a province's spring lags behind southern Ontario
+LATER = {"ON": 0.0, "PE": 5.0}  # days that a province's spring lags behind southern Ontario
 CLOUDY = 0.10  # share of the composites in which some cloud is left
 MAP_CELL = 3  # pixels; an ACI cell is 30 m
 
@@ -56,7 +56,7 @@ def scene(
     codes = _grown(land, crop, region, rng)
     dates = np.flatnonzero(available)
     late = LATER[region] + np.random.default_rng([year]).normal(0, 3)
-    reflectance = _ground(land, codes, DAYS[dates] + rng.normal(0, 3, len(dates)) - late, rng)
+    reflectance = _ground(land, codes, DAYS[dates] + rng.normal(0, 2, len(dates)) - late, rng)
     _add_atmosphere(reflectance, rng)
     for date in np.flatnonzero(rng.random(len(dates)) < CLOUDY):
         _add_clouds(reflectance[date], rng)
@@ -94,14 +94,14 @@ def _ground(land: Scenery, codes: list[int], days: np.ndarray, rng: np.random.Ge
 def _field(code: int, days: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(T, B) mean reflectance of one field, its change with a deviation of vigour, and with one of soil brightness."""
     calendar = CALENDARS[code]
-    days = days - rng.normal(0, 7)  # sown early or late
+    days = days - rng.normal(0, 4)  # sown early or late
     vigour = np.clip(rng.normal(1, 0.09), 0.6, 1.1)
     catch_crop = rng.uniform(0.2, 0.75) * (rng.random() < (0.55 if code in {133, 136, 145, 146} else 0.2))
     shares = phenology.surfaces(calendar, days, vigour=vigour, catch_crop=catch_crop)
-    wobble = 1 + rng.standard_normal(len(L2A_BANDS), dtype=np.float32) * 0.03
+    wobble = 1 + rng.standard_normal(len(L2A_BANDS), dtype=np.float32) * 0.02
     surfaces = {
         "green": phenology.canopy(calendar) * wobble * rng.normal(1, 0.05),
-        "straw": SPECTRA["straw"] * rng.normal(1, 0.10),
+        "straw": SPECTRA["straw"] * rng.normal(1, 0.07),
         "flowers": SPECTRA["flowers"],
         "soil": SPECTRA["soil"] * np.exp(rng.normal(0, 0.16)),
     }

@@ -50,25 +50,24 @@ def scenery(rng: np.random.Generator) -> Scenery:
     parcel = np.full((SIZE, SIZE), len(rectangles), dtype=np.uint8)  # whatever no rectangle covers is the road between them
     margin, headland, rows = (np.zeros((SIZE, SIZE), dtype=np.float32) for _ in range(3))
     hedged = np.zeros((SIZE, SIZE), dtype=bool)
-    ragged = smooth_noise(rng, 9, 2) * 9.0
+    ragged = smooth_noise(rng, 9)[0] * 9.0  # metres by which woods and water stray over straight lines
     for index, (west, east, south, north) in enumerate(rectangles):
-        kind = FIELD if index == 0 else int(rng.choice([FIELD, 220, 230, 34, 80], p=[0.86, 0.06, 0.04, 0.02, 0.02]))
-        u, v = (along, across) if kind == FIELD else (along + ragged[0], across + ragged[1])
-        edge = np.minimum(np.minimum(u - west, east - u), np.minimum(v - south, north - v))
+        kind = FIELD if index == 0 else int(rng.choice([FIELD, 220, 230, 80], p=[0.88, 0.06, 0.04, 0.02]))
+        edge = np.minimum(np.minimum(along - west, east - along), np.minimum(across - south, north - across))
         inside = edge >= 0
-        parcel[inside] = index
+        parcel[inside if kind == FIELD else edge + np.maximum(ragged, 0) >= 0] = index
         hedge = rng.random() < 0.2
         width = rng.uniform(10, 16) if hedge else rng.uniform(3, 8)
         if kind == FIELD:
             margin[inside] = np.clip(1 - edge[inside] / width, 0, 1)
             hedged[inside] = hedge
             headland[inside] = np.clip(2 - edge[inside] / 12, 0, 1)
-            down_the_long_side = u if east - west < north - south else v
+            down_the_long_side = along if east - west < north - south else across
             rows[inside] = np.sin(down_the_long_side[inside] * (2 * np.pi / rng.uniform(24, 48)))
         if index:
             kinds.append(kind)
     kinds.append(34)
-    _add_stream(rng, along, across, ragged[0], parcel, margin, kinds)
+    _add_stream(rng, along, across, ragged, parcel, margin, kinds)
     return Scenery(parcel, tuple(kinds), margin, hedged, headland, rows)
 
 

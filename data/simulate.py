@@ -23,6 +23,7 @@ import numpy as np
 
 from data import aci, render
 from data.bands import L2A_BANDS
+from data.errors import BadInput
 from data.importing import CollectionSpec, NewSample
 
 NAME = "canada-simulated-2019"
@@ -132,7 +133,16 @@ def truth(n: int, *, seed: int = 0) -> dict[str, int]:
 
 
 def plans(n: int, *, seed: int = 0) -> Iterator[Plan]:
-    """What is said of the first `n` samples; no pixels are drawn."""
+    """What is said of the first `n` samples; no pixels are drawn.
+
+    Raises:
+        BadInput: more samples than points and years.
+    """
+    if n > BLOCK * ROUND * len(YEARS):
+        raise BadInput(
+            f"{n:,} samples are more than the {BLOCK * ROUND:,} sites x {len(YEARS)} years there are to simulate. "
+            f"Ask for at most {BLOCK * ROUND * len(YEARS):,}."
+        )
     points = _points()
     patterns = [tuple(mark == "1" for mark in pattern) for pattern in AVAILABILITY]
     weights = np.array(list(AVAILABILITY.values()), dtype=np.float64)

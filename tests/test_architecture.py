@@ -1,0 +1,53 @@
+"""Who may import whom: the layers of the README, held by walking the imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FORBIDDEN = {
+    "data": {"streamlit", "labeling", "modeling", "pages", "torch", "folium", "leafmap"},
+    "labeling": {"streamlit", "modeling", "pages", "torch"},
+    "modeling": {"streamlit", "labeling", "pages", "folium", "leafmap"},
+}
+ONLY_IN = {
+    "plotly": lambda path: path.name == "figures.py",
+    "folium": lambda path: path.name == "maps.py",
+    "leafmap": lambda path: path.name == "maps.py",
+    "subprocess": lambda path: path == Path("modeling/runs.py"),
+}
+OURS = [path.relative_to(ROOT) for folder in ("data", "labeling", "modeling", "pages") for path in (ROOT / folder).rglob("*.py")]
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", OURS, ids=str)
+def test_imports_keep_to_the_layers(path):
+    assert not imported(path) & FORBIDDEN.get(path.parts[0], set())
+
+
+@pytest.mark.parametrize("path", OURS, ids=str)
+def test_heavy_packages_stay_in_their_files(path):
+    assert not [package for package, allowed in ONLY_IN.items() if package in imported(path) and not allowed(path)]
+
+
+@pytest.mark.parametrize("module", ["data.__main__", "labeling.__main__", "labeling.cards", "modeling.runs"])
+def test_importing_what_the_verify_page_needs_loads_no_torch_and_no_leafmap(module):
+    heavy = f"import sys, {module}; print(sorted({{'torch', 'leafmap', 'folium', 'monai', 'sklearn'}} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
+
+
+def test_every_requirement_is_imported_somewhere():
+    wanted = {line.split(">")[0].split("=")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1].isalpha()}
+    modules = {"scikit-learn": "sklearn", "pillow": "PIL", "sqlite-utils": "sqlite_utils", "streamlit-folium": "streamlit_folium"}
+    used = set().union(*(imported(path) for path in [*OURS, Path("app.py")]))
+    assert {name for name in wanted if modules.get(name, name) not in used} == set()

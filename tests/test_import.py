@@ -1,0 +1,168 @@
+"""Importing: what is kept, what is measured, and what survives a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+from data import catalogue, indices, info, shards
+from data import demo as bavaria
+from data.errors import BadInput, PixelsUnreadable, UnknownCollection, UnknownSample
+from data.importing import import_collection
+from data.workspace import Workspace
+from tests.conftest import ROOT, copy_workspace
+
+
+def test_the_bavarian_fields_come_in_whole(demo):
+    facts = {entry["collection"]: entry for entry in info.describe(demo.store)}
+    fields, parcels = facts["bavaria-2018"], facts["bavaria-parcels-2018"]
+    assert (fields["samples"], fields["images"], fields["bands"]) == (20, 262, 12)
+    assert (parcels["samples"], parcels["dates"], parcels["bands"]) == (301, 14, 13)
+    assert parcels["interpolated"] == 2 * 301
+    assert not fields["simulated"]
+    assert facts["canada-simulated-2019"]["simulated"]
+
+
+def test_every_pixel_of_a_field_is_kept_at_its_true_position(demo):
+    patch = catalogue.patch(demo, catalogue.sample_id(demo.store, "bavaria-2018", "Baumacker-2018"))
+    with rasterio.open(ROOT / "data/demo/bavaria_fields_2018/Baumacker/Baumacker_2018-03-08.tif") as raster:
+        np.testing.assert_array_equal(patch.pixels[0], raster.read())
+        assert patch.transform == tuple(raster.transform)[:6]
+        assert rasterio.crs.CRS.from_user_input(patch.crs) == rasterio.crs.CRS.from_epsg(3857)
+
+
+def test_a_site_lies_inside_its_field(demo):
+    from shapely.geometry import Point, shape
+
+    with demo.store.reading() as db:
+        for row in db.execute("select lon, lat, polygon from site where collection = 'bavaria-2018'"):
+            assert shape(json.loads(row["polygon"])).contains(Point(row["lon"], row["lat"]))
+
+
+def test_barley_has_ripened_by_mid_june_and_wheat_has_not(demo):
+    medians = {}
+    for code in (115, 131):
+        with demo.store.reading() as db:
+            values = [row[0] for row in db.execute(
+                """select t.median from sample s join image i on i.sample = s.id join index_stat t on t.image = i.id and t.name = 'NDVI'
+                where s.collection = 'bavaria-2018' and i.acquired = '2018-06-16' and s.inventory_code = ?""", [code],
+            )]  # fmt: skip
+        medians[code] = np.median(values)
+    assert medians[131] <= medians[115] - 0.2
+
+
+def test_february_is_cloud_or_snow_for_every_parcel(demo):
+    with demo.store.reading() as db:
+        months = list(db.execute(
+            """select distinct i.acquired, i.quality from image i join sample s on s.id = i.sample
+            where s.collection = 'bavaria-parcels-2018' and i.acquired < '2018-03'"""
+        ))  # fmt: skip
+    assert {tuple(row) for row in months} == {("2018-02-15", "cloud"), ("2018-02-28", "cloud")}
+
+
+def test_the_series_is_the_mean_of_the_clear_pixels(demo):
+    patch = catalogue.patch(demo, catalogue.sample_id(demo.store, "bavaria-2018", "Holzacker-2018"))
+    slot = 5  # 22 April, a clear day
+    field = (patch.pixels[slot] > 0).all(axis=0)
+    np.testing.assert_allclose(patch.series[slot], patch.pixels[slot][:, field].mean(axis=1) / 10_000, rtol=1e-4)
+
+
+def test_statistics_agree_with_numpy_on_the_same_pixels(demo):
+    sample = catalogue.sample_id(demo.store, "bavaria-2018", "Holzacker-2018")
+    patch = catalogue.patch(demo, sample)
+    reflectance = {band: patch.pixels[5, at].astype(float) / 10_000 for at, band in enumerate(patch.bands)}
+    field = patch.pixels[5].min(axis=0) > 0
+    ndvi = indices.compute("NDVI", reflectance)[field]
+    with demo.store.reading() as db:
+        row = db.execute(
+            "select t.* from image i join index_stat t on t.image = i.id and t.name = 'NDVI' where i.sample = ? and i.slot = 5", [sample]
+        ).fetchone()
+    measured = [row[key] for key in ("mean", "sd", "p10", "median", "p90")]
+    np.testing.assert_allclose(measured, [ndvi.mean(), ndvi.std(), *np.percentile(ndvi, (10, 50, 90))], atol=2e-5)
+
+
+def test_a_date_that_shows_three_pixels_of_a_field_is_marked_bad(demo):
+    with demo.store.reading() as db:
+        rows = db.execute(
+            """select i.quality from image i join sample s on s.id = i.sample
+            where s.name = 'Voettingerfeld-2018' and i.acquired = '2018-03-25'"""
+        ).fetchall()
+    assert [row["quality"] for row in rows] == ["bad"]
+
+
+def test_importing_twice_changes_nothing(demo):
+    before = demo.shards("bavaria-2018") / "0000.npy"
+    stamp = before.stat().st_mtime_ns
+    assert import_collection(demo, bavaria.fields_spec(), bavaria.fields()) == 20
+    assert before.stat().st_mtime_ns == stamp
+
+
+def test_another_size_of_the_same_collection_is_refused_and_changes_nothing(demo):
+    with pytest.raises(BadInput, match="already there with 20 samples"):
+        import_collection(demo, bavaria.fields_spec(), list(bavaria.fields())[:7])
+    assert info.progress(demo.store, "bavaria-2018").samples == 20
+
+
+def test_a_sample_with_an_unknown_code_is_refused_by_name(empty):
+    wrong = replace(next(bavaria.fields()), inventory_code=999)
+    with pytest.raises(BadInput, match=r"Baumacker-2018 has inventory code 999, which the legend of bavaria-2018 lacks"):
+        import_collection(empty, bavaria.fields_spec(), [wrong])
+
+
+def test_a_killed_import_leaves_whole_shards_and_goes_on_to_the_same_result(tmp_path, demo_home):
+    home = tmp_path / "killed"
+    script = (
+        "from data import demo; from data.workspace import Workspace; from data.importing import import_collection; "
+        f"import pathlib; import_collection(Workspace(pathlib.Path({str(home)!r})).create(), demo.parcels_spec(), demo.parcels(), shard_size=7)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while len(list(home.glob("patches/*/*.npy"))) < 6 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+
+    workspace = Workspace(home)
+    assert info.progress(workspace.store, "bavaria-parcels-2018").samples % 7 == 0
+    for path in home.glob("patches/*/*.npy"):
+        np.load(path, mmap_mode="r")
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert info.progress(workspace.store, "bavaria-parcels-2018").samples == 301
+    pieces = [np.load(path) for path in sorted(workspace.shards("bavaria-parcels-2018").glob("????.npy"))]
+    np.testing.assert_array_equal(np.concatenate(pieces), np.load(demo_home / "patches/bavaria-parcels-2018/0000.npy"))
+
+
+def test_a_missing_shard_is_named_with_the_way_out(demo_home, tmp_path):
+    workspace = copy_workspace(demo_home, tmp_path / "workspace")
+    (workspace.home / "patches").unlink()
+    with pytest.raises(PixelsUnreadable, match=r"0000.npy is missing. Restore it from a backup"):
+        catalogue.patch(workspace, 1)
+
+
+def test_a_shard_of_another_shape_is_refused(demo_home, tmp_path):
+    workspace = copy_workspace(demo_home, tmp_path / "workspace")
+    (workspace.home / "patches").unlink()
+    shards.write(workspace.shards("bavaria-2018") / "0000.npy", np.zeros((20, 3, 12, 66, 50), np.uint16))
+    with pytest.raises(PixelsUnreadable, match=r"shape \(3, 12, 66, 50\); the catalogue expects \(14, 12, 66, 50\)"):
+        catalogue.patch(workspace, catalogue.sample_id(workspace.store, "bavaria-2018", "D2-2018"))
+
+
+def test_unknown_names_are_answered_with_known_ones(demo):
+    with pytest.raises(UnknownCollection, match="It has: bavaria-2018"):
+        catalogue.collection(demo.store, "peru-1999")
+    with pytest.raises(UnknownSample, match="no sample 'X9' in bavaria-2018"):
+        catalogue.sample_id(demo.store, "bavaria-2018", "X9")
+    with pytest.raises(UnknownCollection):
+        catalogue.sample_id(demo.store, "peru-1999", "X9")
+
+
+def test_pixels_of_a_sample_can_be_found_by_number_and_by_name(demo):
+    number = catalogue.sample_id(demo.store, "bavaria-2018", "D2-2018")
+    assert catalogue.sample_id(demo.store, "bavaria-2018", str(number)) == number
