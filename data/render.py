@@ -69,7 +69,8 @@ def _grown(land: Scenery, crop: int, region: str, rng: np.random.Generator) -> l
     """The code of every parcel this year."""
     crops, weights = list(NEIGHBOURS[region]), list(NEIGHBOURS[region].values())
     drawn = rng.choice(crops, len(land.kinds), p=weights)
-    return [crop] + [int(drawn[index]) if kind == FIELD else kind for index, kind in enumerate(land.kinds)][1:]
+    neighbours = [int(grown) if kind == FIELD else kind for kind, grown in zip(land.kinds[1:], drawn[1:], strict=True)]
+    return [crop, *neighbours]
 
 
 def _ground(land: Scenery, codes: list[int], days: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -67,7 +67,10 @@ def scenery(rng: np.random.Generator) -> Scenery:
         if index:
             kinds.append(kind)
     kinds.append(34)
-    _add_stream(rng, along, across, ragged, parcel, margin, kinds)
+    water, bank = _water(rng, along, across, ragged)
+    parcel[bank], parcel[water] = len(kinds), len(kinds) + 1
+    kinds += [80, 20]
+    margin[bank] = 0
     return Scenery(parcel, tuple(kinds), margin, hedged, headland, rows)
 
 
@@ -109,24 +112,19 @@ def _split(rng: np.random.Generator, block: tuple[float, float, float, float]) -
     return _split(rng, first) + _split(rng, second)
 
 
-def _add_stream(rng, along, across, ragged, parcel, margin, kinds: list[int]) -> None:
-    """Lay a stream with its wooded banks, or a pond, over some of the sites; never near the centre."""
+def _water(rng: np.random.Generator, along: np.ndarray, across: np.ndarray, ragged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a stream or a pond lies, and where its banks do, (64, 64) bool each; most sites have neither, none has it near the centre."""
     draw = rng.random()
     if draw < 0.14:
         offset = rng.choice([-1, 1]) * rng.uniform(130, 280)
         distance = np.abs(across - offset - 35 * np.sin(along / rng.uniform(50, 90)) - ragged)
-        water, bank = distance < 7, distance < rng.uniform(18, 32)
-    elif draw < 0.22:
+        return distance < 7, distance < rng.uniform(18, 32)
+    if draw < 0.22:
         east, north = rng.choice([-1, 1], 2) * rng.uniform(120, 270, 2)
         distance = np.hypot(along - east, across - north) + ragged
-        water, bank = distance < rng.uniform(18, 45), distance < 60
-    else:
-        return
-    parcel[bank] = len(kinds)
-    kinds.append(80)
-    parcel[water] = len(kinds)
-    kinds.append(20)
-    margin[bank] = 0
+        return distance < rng.uniform(18, 45), distance < 60
+    nowhere = np.zeros((SIZE, SIZE), dtype=bool)
+    return nowhere, nowhere
 
 
 @cache

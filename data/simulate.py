@@ -1,16 +1,16 @@
 """The demo collection `canada-simulated-2019`: what is said of every sample, and the way from there to pixels.
 
-Real are the positions (4,807 ground-truth points of Agriculture and Agri-Food Canada, Ontario and Prince Edward Island), the crop seen at
-most of them in 2023, the inventory's codes, names and colours, and how often which months are missing (counted over 4,984 sites of the
-Canadian Cropland Dataset, 2019). Everything else is made up: parcels, neighbouring crops, sowing dates, spectra, clouds, and which inventory labels are
-wrong. Oat and grassland have no ground-truth points and rare crops too few, so other points stand in for them: at 240 samples 24 points carry
-another crop than the real one. Neighbouring sites do not share a landscape.
+Real are the positions (4,807 ground-truth points of Agriculture and Agri-Food Canada, Ontario and Prince Edward Island), the crop
+seen at most of them in 2023, the inventory's codes, names and colours, and how often which months are missing (counted over 4,984
+sites of the Canadian Cropland Dataset, 2019). Everything else is made up: parcels, neighbouring crops, sowing dates, spectra, clouds,
+and which inventory labels are wrong. Oat and grassland have no ground-truth points and the rare crops too few, so other points stand in
+for them: of the first 240 samples, 24 carry another crop than the real one. Neighbouring sites do not share a landscape.
 
-Samples come in blocks of 40 with fixed numbers of each crop and 4 wrong labels (10 %), so that any multiple of 40 has exact shares; sample i
-depends on the seed and on i alone. A season has 3.68 images on average: 21,320 samples make about 78,536 images.
+Samples come in blocks of 40 with fixed numbers of each crop and 4 wrong labels, so that any multiple of 40 has exact shares; sample i
+depends on the seed and on i alone. A season has 3.69 images on average: 21,310 samples make about 78,536 images.
 
-How hard it is: a random forest (500 trees, 5-fold, missing months filled with the class-blind mean) on the series that the importer stores
-of 2,400 samples reaches ACCURACY against the truth, FROM_INVENTORY if it learns from the inventory labels.
+How hard it is: a random forest (300 trees, 5-fold, clear field means and NDVI, (B08-B11)/(B08+B11), missing months filled with the mean)
+on the first 2,400 samples reaches accuracy 0.87 against the truth, and 0.86 if it learned from the inventory labels.
 """
 
 import csv
