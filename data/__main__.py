@@ -1,13 +1,14 @@
 """`python -m data`: make, fill and describe a workspace."""
 
-import csv
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 
 from data import catalogue, demo, info, profiles, simulate
 from data import workspace as workspaces
 from data.command import Group, as_json, report
+from data.errors import BadInput
 from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
 
@@ -67,13 +68,23 @@ def profile(collection: str, index: str, as_json: bool) -> None:
 
 
 def _simulate(workspace: Workspace, name: str, samples: int, seed: int, quiet: bool) -> None:
-    truth = workspace.home / "truth" / f"{name}.csv"
-    truth.parent.mkdir(exist_ok=True)
-    with truth.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("sample", "code"))
-        rows.writerows(simulate.truth(samples, seed=seed).items())
+    _keep_truth(workspace.home / "truth" / f"{name}.csv", simulate.truth(samples, seed=seed))
     _import(workspace, simulate.spec(name), lambda: simulate.samples(samples, seed=seed), samples, quiet)
+
+
+def _keep_truth(path: Path, truth: dict[str, int]) -> None:
+    """Write the true crops where neither the app nor the models read them.
+
+    Raises:
+        BadInput: the file is there with other crops, so the collection was made with another seed or size.
+    """
+    text = "sample,code\n" + "".join(f"{sample},{code}\n" for sample, code in truth.items())
+    if path.exists() and path.read_text() != text:
+        raise BadInput(f"{path.stem} is already there, made with another seed or number of samples. Choose another --collection.")
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def _import(workspace: Workspace, spec: CollectionSpec, samples: Callable[[], Iterable[NewSample]], total: int, quiet: bool) -> None:

@@ -47,7 +47,9 @@ def test_importing_what_the_verify_page_needs_loads_no_torch_and_no_leafmap(modu
 
 
 def test_every_requirement_is_imported_somewhere():
-    wanted = {line.split(">")[0].split("=")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1].isalpha()}
+    wanted = {
+        line.split(">")[0].split("=")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1].isalpha()
+    }
     modules = {"scikit-learn": "sklearn", "pillow": "PIL", "sqlite-utils": "sqlite_utils", "streamlit-folium": "streamlit_folium"}
     used = set().union(*(imported(path) for path in [*OURS, Path("app.py")]))
     assert {name for name in wanted if modules.get(name, name) not in used} == set()

@@ -1,0 +1,87 @@
+"""Every page through Streamlit's own test harness: empty, full, and with a broken workspace."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import ROOT
+
+PAGES = ("overview", "verify", "explore", "map", "train", "results")
+
+
+def opened(page: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    return app if page == "overview" else app.switch_page(f"pages/{page}.py").run()
+
+
+def texts(app: AppTest) -> str:
+    shown = [*app.info, *app.warning, *app.error, *app.markdown, *app.caption, *app.success]
+    return "\n".join(element.value for element in shown)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_any_collection_says_what_to_do(empty, page):
+    app = opened(page)
+    assert not app.exception
+    assert "python -m data init" in texts(app)
+
+
+@pytest.mark.parametrize("collection", ["bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_on_every_demo_collection(demo, page, collection):
+    app = opened(page)
+    app.selectbox(key="collection").set_value(collection).run()
+    assert not app.exception
+    assert not app.error
+    if collection.startswith("canada") and page != "results":
+        assert "simulated" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_database_from_a_newer_version_is_refused_with_a_way_out(demo, page):
+    with sqlite3.connect(demo.store.path) as db:
+        db.execute("insert into _sqlite_migrations (migration_set, name, applied_at) values ('cropcheck', 'of_tomorrow', '2030')")
+    app = opened("overview")
+    assert not app.exception
+    assert "written by a newer Cropcheck" in texts(app)
+    assert "of_tomorrow" in texts(app)
+
+
+def test_a_workspace_that_cannot_be_made_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CROPCHECK_HOME", str(tmp_path / "file" / "workspace"))
+    app = opened("overview")
+    assert not app.exception
+    assert "cannot be written" in texts(app)
+    assert str(tmp_path / "file" / "workspace") in texts(app)
+
+
+def test_the_overview_counts_what_was_imported_and_leads_on(demo):
+    app = opened("overview")
+    app.selectbox(key="collection").set_value("bavaria-2018").run()
+    values = {metric.label: metric.value for metric in app.metric}
+    assert (values["Samples"], values["Images"], values["Dates × bands"]) == ("20", "262", "14 × 12")
+    assert app.button(key="overview.next").label == "Verify labels"
+    assert "20 labels wait" in texts(app)
+
+
+@pytest.mark.parametrize("page", ["verify", "train"])
+def test_a_collection_whose_pixels_are_gone_says_so(demo_home, tmp_path, monkeypatch, page):
+    from tests.conftest import copy_workspace
+
+    workspace = copy_workspace(demo_home, tmp_path / "workspace")
+    (workspace.home / "patches").unlink()
+    monkeypatch.setenv("CROPCHECK_HOME", str(workspace.home))
+    app = opened(page)
+    assert not app.exception
+    if page == "verify":
+        assert "is missing. Restore it from a backup" in texts(app)
+
+
+def test_the_working_directory_does_not_matter(demo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Path(os.getcwd()) == tmp_path
+    assert not opened("overview").exception
