@@ -1,236 +1,233 @@
-"""What curators say, checked and appended. Nothing here updates or deletes; what is in force is the database's views.
+"""What curators say, stored once and for good: every decision is an event, appended in one transaction.
 
-An event as it comes from a card or a command is a dict:
-
-    uid       made by the sender; an event sent twice is stored once
-    sample    its number
-    action    agree, relabel, reject, unsure, flag, quality or undo
-    code      of a relabel: the crop's code
-    reason    of a rejection: a key of `REASONS`
-    image, quality   of a quality event: the image's number, and ok, cloud or bad
-    undo_of   of an undo: the uid of the event to take back
-    seen      uid of the decision that the card showed, or None: see `record`
-    note, queue, rank, run, ms   optional: free text, where it was served from, the run shown, milliseconds spent
+Each event of a batch is judged by itself: a bad one is answered with its fault, the others are stored. An event sent twice
+is stored once, so a client may send again whatever it has no answer for.
 """
 
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sqlite3 import Row
+from typing import Any
 
 from sqlite_utils import Database
 
-from data import catalogue, info
+from data import catalogue
 from data.errors import BadDecision, CropcheckError, UnknownCrop
 from data.store import Store
 
-DECIDING = ("agree", "relabel", "reject", "unsure")
-ACTIONS = (*DECIDING, "flag", "quality", "undo")
+DECIDING = ("agree", "relabel", "reject", "unsure")  # these put a label in force; the others do not
 REASONS = {
-    "mixed": "mixed or edge field",
-    "not_cropland": "not cropland",
-    "no_signal": "no visible crop signal",
-    "other": "other reason",
+    "mixed": "Mixed or edge field",
+    "not_cropland": "Not cropland",
+    "no_signal": "No visible crop signal",
+    "other": "Other reason",
 }
 QUALITIES = ("ok", "cloud", "bad")
+LONGEST_TEXT = 2_000  # characters of a note, a queue's reason or a name
+
+SAMPLE = """
+select s.id, s.collection, s.name, s.inventory_code, s.flagged, d.uid as in_force, l.code as label
+from sample s join label l on l.sample = s.id left join event d on d.id = s.decision where s.id = ?
+"""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of one event.
 
-    stored: whether it is in the store, now or since an earlier sending.
-    second_opinion: stored beside a decision that the card did not show; that one stays in force.
-    error: why it was refused, or None.
+    stored: it is in the database, now or since it was sent before.
+    stands: False where it is kept as a second opinion beside a decision that its curator had not seen.
+    error: why it was not stored, else None.
     """
 
     uid: str
     stored: bool
-    second_opinion: bool = False
+    stands: bool = True
     error: str | None = None
 
 
-def new_uid() -> str:
-    """A uid for an event that does not come from a card."""
-    return uuid.uuid4().hex
+def record(store: Store, collection: str, curator: str, events: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """Append `events` in their order, in one transaction.
 
+    Args:
+        collection, curator: of every event that does not name its own `collection` or `curator`.
+        events: dicts with `uid`, `sample` and `action` (agree, relabel, reject, unsure, flag, quality, undo); by action `code`
+            (relabel), `reason` (reject: mixed, not_cropland, no_signal, other), `image` and `quality` (ok, cloud, bad), `undo_of`
+            (the uid of an own event); and as wished `name` (of the sample, checked), `note`, `queue`, `rank`, `run`, `ms` and
+            `seen`: the uid of the decision that was in force on the card, or None. A decision on a sample whose decision
+            in force is another than `seen` is kept as a second opinion and overwrites nothing.
 
-def record(store: Store, collection: str, curator: str, events: Sequence[dict]) -> list[Outcome]:
-    """Append `events` in their order, in one transaction; a refused one does not hold up the others.
-
-    A decision counts as made against what its card showed. If another decision has come in force since (`seen` is not its
-    uid), the new one is kept as a second opinion and changes nothing: a late or clashing decision is never lost and never
-    overwrites.
+    Returns:
+        One outcome an event, in order; faults are told there, not raised.
 
     Raises:
-        BadDecision: there is no curator's name.
-        UnknownCollection: no collection of that name.
+        WorkspaceError: nothing could be stored.
     """
-    if not curator.strip():
-        raise BadDecision("A decision needs a curator. Give your name in the field 'Curator', or with --curator.")
-    catalogue.collection(store, collection)
-    if not events:
-        return []
     with store.writing() as db:
-        return [_outcome(db, collection, curator.strip(), event) for event in events]
+        return [_outcome(db, collection, curator, event) for event in events]
 
 
-def record_one(store: Store, collection: str, curator: str, event: dict) -> Outcome:
-    """Append one event, whose `seen` defaults to the decision in force: for commands, which show it before asking.
-
-    Raises:
-        BadDecision, UnknownCrop: it was refused.
-    """
-    with store.reading() as db:
-        in_force = _in_force(db, event["sample"])
-    outcome = record(store, collection, curator, [{"uid": new_uid(), "seen": in_force} | event])[0]
-    if outcome.error:
-        raise BadDecision(outcome.error)
-    return outcome
-
-
-def _outcome(db: Database, collection: str, curator: str, event: dict) -> Outcome:
-    uid = str(event.get("uid") or "")
-    if not uid:
-        return Outcome(uid, False, error="An event without a uid cannot be stored.")
-    known = db.execute("select stands from event where uid = ?", [uid]).fetchone()
-    if known:
-        return Outcome(uid, True, second_opinion=not known["stands"])
+def _outcome(db: Database, collection: str, curator: str, event: dict[str, Any]) -> Outcome:
+    uid = event.get("uid")
     try:
-        row = _checked(db, collection, curator, event)
+        known = db.execute("select stands from event where uid = ?", [_text(event, "uid", required=True)]).fetchone()
+        if known:
+            return Outcome(uid, stored=True, stands=bool(known["stands"]))
+        return Outcome(uid, stored=True, stands=_append(db, collection, curator, event))
     except CropcheckError as error:
-        return Outcome(uid, False, error=str(error))
-    stands = row["action"] not in DECIDING or _in_force(db, row["sample"]) == event.get("seen")
-    db["event"].insert(row | {"uid": uid, "stands": int(stands)})
-    return Outcome(uid, True, second_opinion=not stands)
+        return Outcome(str(uid), stored=False, stands=False, error=str(error))
 
 
-def _in_force(db: Database, sample: int) -> str | None:
-    """The uid of the sample's decision in force."""
-    row = db.execute("select e.uid from sample s join event e on e.id = s.decision where s.id = ?", [sample]).fetchone()
-    return row["uid"] if row else None
-
-
-def _checked(db: Database, collection: str, curator: str, event: dict) -> dict:
-    """The event as a row of the table, its words and references validated."""
-    action = event.get("action")
-    if action not in ACTIONS:
-        raise BadDecision(f"There is no action {action!r}; choose one of {', '.join(ACTIONS)}.")
-    sample = db.execute(
-        """select s.id, s.inventory_code, s.flagged, l.code from sample s join label l on l.sample = s.id
-        where s.id = ? and s.collection = ?""",
-        [event.get("sample"), collection],
-    ).fetchone()
-    if sample is None:
-        raise BadDecision(f"There is no sample number {event.get('sample')} in {collection}; the decision on it was not stored.")
+def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) -> bool:
+    """Insert the event; returns whether it stands."""
+    who = _text(event, "curator") or curator
+    if not who:
+        raise BadDecision("A decision needs the name of its curator. Enter yours in the sidebar, or give --curator.")
+    sample = _sample(db, event, event.get("collection") or collection)
+    action = _one_of(event, "action", tuple(ACTIONS))
+    stands = action not in DECIDING or sample["in_force"] == event.get("seen")
     row = {
-        "sample": sample["id"], "curator": curator, "action": action, "old": _text(sample["code"]), "new": None, "reason": None,
-        "image": None, "note": event.get("note") or None, "queue": event.get("queue"), "rank": event.get("rank"),
-        "run": event.get("run"), "seen": event.get("seen"), "ms": _milliseconds(event.get("ms")),
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "undo_of": None,
+        "uid": event["uid"], "sample": sample["id"], "curator": who, "action": action, "stands": int(stands),
+        "note": _text(event, "note"), "queue": _text(event, "queue"), "run": _text(event, "run"), "seen": _text(event, "seen"),
+        "rank": _whole(event, "rank"), "ms": _whole(event, "ms"), "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }  # fmt: skip
-    return row | _CHECKS[action](db, collection, curator, sample, event)
+    row |= ACTIONS[action](db, sample, event | {"curator": who})
+    columns, places = ", ".join(row), ", ".join("?" * len(row))
+    db.execute(f"insert into event ({columns}) values ({places})", list(row.values()))
+    return stands
 
 
-def _agree(db, collection, curator, sample, event) -> dict:
-    return {"new": _text(sample["inventory_code"])}
+def _sample(db: Database, event: dict[str, Any], collection: str) -> Row:
+    number = event.get("sample")
+    row = db.execute(SAMPLE, [number]).fetchone() if isinstance(number, int) else None
+    if row is None or row["collection"] != collection:
+        raise BadDecision(f"There is no sample number {number!r} in {collection}. Reload the page and decide again.")
+    if event.get("name") not in (None, row["name"]):
+        raise BadDecision(
+            f"Sample {number} of {collection} is {row['name']}, but the decision was made on {event['name']}: the collection was "
+            "imported anew. Decide again."
+        )
+    return row
 
 
-def _relabel(db, collection, curator, sample, event) -> dict:
+def _agree(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    return {"old": _str(sample["label"]), "new": str(sample["inventory_code"])}
+
+
+def _relabel(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
     code = event.get("code")
-    if not db.execute("select 1 from legend_class where collection = ? and code = ?", [collection, code]).fetchone():
-        codes = ", ".join(str(row[0]) for row in db.execute("select code from legend_class where collection = ?", [collection]))
-        raise UnknownCrop(f"Crop code {code} is not in the legend of {collection}; its codes are {codes}.")
-    return {"new": _text(code), "action": "agree" if code == sample["inventory_code"] else "relabel"}
+    known = [row["code"] for row in db.execute("select code from legend_class where collection = ?", [sample["collection"]])]
+    if code not in known or isinstance(code, bool):
+        raise UnknownCrop(
+            f"Code {code!r} is not in the legend of {sample['collection']}. Its codes are {', '.join(map(str, sorted(known)))}."
+        )
+    action = "agree" if code == sample["inventory_code"] else "relabel"
+    return {"action": action, "old": _str(sample["label"]), "new": str(code)}
 
 
-def _reject(db, collection, curator, sample, event) -> dict:
-    reason = event.get("reason")
-    if reason not in REASONS:
-        raise BadDecision(f"There is no reason {reason!r} to reject a sample; choose one of {', '.join(REASONS)}.")
-    return {"reason": reason}
+def _reject(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    return {"old": _str(sample["label"]), "new": None, "reason": _one_of(event, "reason", tuple(REASONS))}
 
 
-def _unsure(db, collection, curator, sample, event) -> dict:
-    return {}
+def _unsure(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    return {"old": _str(sample["label"]), "new": None}
 
 
-def _flag(db, collection, curator, sample, event) -> dict:
-    return {"old": str(sample["flagged"]), "new": "0" if sample["flagged"] else "1"}
+def _flag(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    return {"old": str(sample["flagged"]), "new": str(1 - sample["flagged"])}
 
 
-def _quality(db, collection, curator, sample, event) -> dict:
-    image = db.execute("select quality from image_quality where image = ? and sample = ?", [event.get("image"), sample["id"]]).fetchone()
+def _quality(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    image = db.execute(
+        "select image, quality from image_quality where sample = ? and image = ?", [sample["id"], event.get("image")]
+    ).fetchone()
     if image is None:
-        raise BadDecision(f"Sample number {sample['id']} has no image number {event.get('image')}.")
-    if event.get("quality") not in QUALITIES:
-        raise BadDecision(f"There is no quality {event.get('quality')!r}; choose one of {', '.join(QUALITIES)}.")
-    return {"image": event["image"], "old": image["quality"], "new": event["quality"]}
+        raise BadDecision(f"Image {event.get('image')!r} is not one of {sample['name']}. Reload the page and mark it again.")
+    return {"image": image["image"], "old": image["quality"], "new": _one_of(event, "quality", QUALITIES)}
 
 
-def _undo(db, collection, curator, sample, event) -> dict:
-    target = db.execute("select id, sample, curator, action from event where uid = ?", [event.get("undo_of")]).fetchone()
-    if target is None or target["sample"] != sample["id"]:
-        raise BadDecision("What was to be undone is not in the store; nothing was changed.")
-    if target["curator"] != curator:
-        raise BadDecision(f"That decision is {target['curator']}'s; only they can undo it. Decide anew instead.")
-    if target["action"] == "undo" or db.execute("select 1 from event where undo_of = ?", [target["id"]]).fetchone():
-        raise BadDecision("That has been undone already; nothing was changed.")
-    return {"undo_of": target["id"]}
+def _undo(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    target = db.execute("select * from event where uid = ? and sample = ?", [event.get("undo_of"), sample["id"]]).fetchone()
+    if target is None:
+        raise BadDecision(f"There is no event {event.get('undo_of')!r} on {sample['name']} to undo.")
+    if target["curator"] != event["curator"]:
+        raise BadDecision(f"Event {target['uid']} is {target['curator']}'s: only they can undo it. Decide on the sample yourself.")
+    if target["action"] == "undo":
+        raise BadDecision(f"Event {target['uid']} is an undo already. Decide on {sample['name']} anew.")
+    if db.execute("select 1 from event where undo_of = ?", [target["id"]]).fetchone():
+        raise BadDecision(f"Event {target['uid']} on {sample['name']} is undone already.")
+    return {"undo_of": target["id"], "old": target["new"], "new": target["old"]}
 
 
-_CHECKS = {
+ACTIONS: dict[str, Callable[[Database, Row, dict[str, Any]], dict[str, Any]]] = {
     "agree": _agree, "relabel": _relabel, "reject": _reject, "unsure": _unsure, "flag": _flag, "quality": _quality, "undo": _undo,
 }  # fmt: skip
 
 
-def _text(code: int | None) -> str | None:
-    return None if code is None else str(code)
+def _str(value: int | None) -> str | None:
+    return None if value is None else str(value)
 
 
-def _milliseconds(value) -> int | None:
-    return max(0, int(value)) if isinstance(value, int | float) else None
+def _one_of(event: dict[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+    if event.get(key) not in allowed:
+        raise BadDecision(f"{event.get(key)!r} is no {key}; choose one of {', '.join(allowed)}.")
+    return event[key]
 
 
-def history(store: Store, collection: str, *, curator: str | None = None, sample: int | None = None, limit: int = 10) -> list[dict]:
-    """The newest events first, as JSON-ready records with the names of sample and crop; undone ones are marked."""
+def _text(event: dict[str, Any], key: str, *, required: bool = False) -> str | None:
+    value = event.get(key)
+    if value is None and not required:
+        return None
+    if not isinstance(value, str) or (required and not value) or len(value) > LONGEST_TEXT:
+        raise BadDecision(f"The {key} of a decision is text of at most {LONGEST_TEXT} characters, not {str(value)[:80]!r}. Shorten it.")
+    return value
+
+
+def _whole(event: dict[str, Any], key: str) -> int | None:
+    value = event.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
+        raise BadDecision(f"The {key} of a decision is a whole number from 0, not {value!r}.")
+    return value
+
+
+RECENT = """
+select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands, e.at, e.image, e.old
+from event e join sample s on s.id = e.sample
+where e.curator = ? and s.collection = ? and (? is null or e.sample = ?) and e.action != 'undo' and not exists (select 1 from event u where u.undo_of = e.id)
+order by e.id desc limit ?
+"""
+
+
+def recent(store: Store, collection: str, curator: str, count: int, *, sample: int | None = None) -> list[dict[str, Any]]:
+    """The curator's newest events in the collection, or on one sample of it, that are not undone, newest first."""
+    with store.reading() as db:
+        return [dict(row) for row in db.execute(RECENT, [curator, collection, sample, sample, count])]
+
+
+def events(store: Store, collection: str) -> list[dict[str, Any]]:
+    """Every event of the collection, oldest first, with the sample's name and the uid of what an undo undoes.
+
+    Raises:
+        UnknownCollection: there is no such collection.
+    """
+    catalogue.collection(store, collection)
     with store.reading() as db:
         rows = db.execute(
-            """select e.*, s.name as sample_name, s.inventory_code, c.name as crop, c.color,
-                exists (select 1 from event u where u.undo_of = e.id) as undone
-            from event e join sample s on s.id = e.sample
-            left join legend_class c on c.collection = s.collection and c.code = cast(e.new as integer)
-                and e.action in ('agree', 'relabel')
-            where s.collection = :collection and (:curator is null or e.curator = :curator)
-                and (:sample is null or e.sample = :sample)
-            order by e.id desc limit :limit""",
-            {"collection": collection, "curator": curator, "sample": sample, "limit": limit},
+            """select e.*, s.name, u.uid as undone_uid from event e join sample s on s.id = e.sample
+            left join event u on u.id = e.undo_of where s.collection = ? order by e.id""",
+            [collection],
         )
         return [dict(row) for row in rows]
 
 
-def latest_of(store: Store, collection: str, curator: str, name: str) -> str:
-    """The uid of the curator's newest event on a sample that can be undone.
-
-    Raises:
-        BadDecision: there is none.
-    """
-    sample = catalogue.sample_id(store, collection, name)
-    for event in history(store, collection, curator=curator, sample=sample, limit=1000):
-        if event["action"] != "undo" and not event["undone"]:
-            return event["uid"]
-    raise BadDecision(f"{curator} has decided nothing on {name} that could be undone.")
-
-
-def stats(store: Store, collection: str) -> dict:
-    """How far a collection is verified, and by whom, as a JSON-ready record."""
-
+def tally(store: Store, collection: str) -> dict[str, int]:
+    """Samples in all, decided and verified (agreed or relabelled) ones. Reads the decided samples only, beside one index."""
     with store.reading() as db:
-        rows = db.execute(
-            """select e.curator, count(*) as events, sum(e.action in ('agree', 'relabel', 'reject', 'unsure')) as decisions,
-                sum(e.stands = 0) as second_opinions
-            from event e join sample s on s.id = e.sample where s.collection = ? group by e.curator order by decisions desc""",
+        samples = db.execute("select count(*) from sample where collection = ?", [collection]).fetchone()[0]
+        row = db.execute(
+            """select count(*), coalesce(sum(e.action in ('agree', 'relabel')), 0) from sample s join event e on e.id = s.decision
+            where s.collection = ? and s.decision is not null""",
             [collection],
-        )
-        curators = [dict(row) for row in rows]
-    return {"collection": collection} | vars(info.progress(store, collection)) | {"curators": curators}
+        ).fetchone()
+    return {"samples": samples, "decided": row[0], "verified": row[1]}

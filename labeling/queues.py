@@ -1,162 +1,198 @@
-"""Queues: ordered lists of samples to look at, each with the reason why it is there.
+"""Ordered lists of samples to look at, each entry with the reason why it is there. Reads only.
 
-A queue is a filter and an order, not a stored list: the next cards are index seeks from a cursor, so their cost does not grow
-with the collection, and nothing that a colleague does moves the cards under the cursor.
+A queue is never stored: it is a rule and an order, read page by page from the sample at hand on (keyset seeks, no OFFSET), so
+the next sample costs the same in a collection of any size.
 """
 
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from data.errors import BadInput
+from sqlite_utils import Database
+
+from data.errors import BadInput, UnknownSample
 from data.store import Store
 
-KINDS = {
-    "unverified": "Unverified",
-    "all": "All samples",
-    "crop": "One crop",
-    "region": "One region",
-    "cell": "Confusion cell",
-    "random": "Random order",
-}
-VALUES = {"crop": 1, "region": 1, "cell": 3}
-# A cell's samples as the confusion matrix counts them: those that the run was judged by.
-CELL = """s.id in (select p.sample from prediction p where p.run = ? and p.truth = ? and p.predicted = ?
-    and (p.part = 'test' or p.part like 'fold-%'))"""
+KINDS = {"all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0}  # kind -> number of values
+JUDGED = "(p.part = 'test' or p.part like 'fold-%')"  # predictions on samples that the run did not learn from
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A filter and an order over the samples of a collection.
+    """Which samples, in which order.
 
-    kind: a key of `KINDS`.
-    values: the crop's code; the region; or run, true class and predicted class of a confusion cell.
+    kind: all; unverified (without a decision); crop (an inventory code); region; cell (run, truth, predicted: a cell of its
+        confusion matrix); random (all, in a fixed shuffled order).
+    values: what the kind needs.
     """
 
-    collection: str
-    kind: str = "unverified"
+    kind: str = "all"
     values: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS or len(self.values) != VALUES.get(self.kind, 0) or not all(self.values):
-            raise BadInput(
-                f"There is no queue {self.text!r}; choose unverified, all, random, crop:CODE, region:NAME or cell:RUN:TRUTH:PREDICTED."
-            )
-
-    @property
-    def text(self) -> str:
-        """The queue as one word for addresses and events, e.g. "crop:146"."""
-        return ":".join((self.kind, *(quote(value, safe=" ") for value in self.values)))
-
-    @classmethod
-    def parse(cls, collection: str, text: str) -> "Queue":
-        """The queue that `text` names.
-
-        Raises:
-            BadInput: it names none.
-        """
-        kind, *values = text.split(":")
-        return cls(collection, kind, tuple(unquote(value) for value in values))
-
-    @property
-    def reason(self) -> str:
-        """Why a sample is in this queue, for the card."""
-        match self.kind:
-            case "unverified":
-                return "not verified yet"
-            case "crop":
-                return "its inventory label"
-            case "region":
-                return f"it lies in {self.values[0]}"
-            case "cell":
-                return f"run {self.values[0]}: labelled {self.values[1]}, predicted {self.values[2]}"
-            case "random":
-                return "random order"
-        return "all samples of the collection"
-
-    @property
-    def _key(self) -> str:
-        return "s.shuffle" if self.kind == "random" else "s.id"
-
-    def _members(self) -> tuple[str, list]:
-        """The condition on `sample s` that says who belongs to the queue, whatever has been decided."""
-        match self.kind:
-            case "crop":
-                return "s.collection = ? and s.inventory_code = ?", [
-                    self.collection,
-                    int(self.values[0]) if self.values[0].isdigit() else -1,
-                ]
-            case "region":
-                return "s.collection = ? and s.site in (select id from site where collection = ? and region = ?)", [
-                    self.collection, self.collection, self.values[0],
-                ]  # fmt: skip
-            case "cell":
-                return f"s.collection = ? and {CELL}", [self.collection, *self.values]
-        return "s.collection = ?", [self.collection]
-
-    def after(self, store: Store, cursor: int | None, limit: int) -> list[int]:
-        """Numbers of the next samples after the sample `cursor` (from the first, if None); of "unverified" the open ones."""
-        condition, values = self._members()
-        if self.kind == "unverified":
-            condition += " and s.decision is null"
-        return self._seek(store, condition, values, cursor, limit, ">", "asc")
-
-    def before(self, store: Store, cursor: int, limit: int) -> list[int]:
-        """Numbers of the samples before `cursor`, nearest first, decided ones too: the way back never has gaps."""
-        return self._seek(store, *self._members(), cursor, limit, "<", "desc")
-
-    def _seek(self, store: Store, condition: str, values: list, cursor: int | None, limit: int, side: str, order: str) -> list[int]:
-        with store.reading() as db:
-            if cursor is not None:
-                condition += f" and {self._key} {side} (select {self._key.replace('s.', '')} from sample where id = ?)"
-                values = [*values, cursor]
-            sql = f"select s.id from sample s where {condition} order by {self._key} {order} limit ?"
-            return [row["id"] for row in db.execute(sql, [*values, limit])]
-
-    def holds(self, store: Store, sample: int) -> bool:
-        """Whether the sample belongs to the queue, decided or not."""
-        condition, values = self._members()
-        with store.reading() as db:
-            return db.execute(f"select 1 from sample s where {condition} and s.id = ?", [*values, sample]).fetchone() is not None
-
-    def size(self, store: Store) -> tuple[int, int]:
-        """How many samples belong to the queue, and how many of them are decided."""
-        condition, values = self._members()
-        with store.reading() as db:
-            return tuple(db.execute(f"select count(*), count(s.decision) from sample s where {condition}", values).fetchone())
-
-    def position(self, store: Store, sample: int) -> int:
-        """The sample's place in the queue, counted from 1."""
-        condition, values = self._members()
-        key = self._key
-        with store.reading() as db:
-            sql = f"select count(*) from sample s where {condition} and {key} <= (select {key.replace('s.', '')} from sample where id = ?)"
-            return db.execute(sql, [*values, sample]).fetchone()[0]
+    def __str__(self) -> str:
+        return ":".join([self.kind, *(quote(value, safe="") for value in self.values)])
 
 
-def start(queue: Queue, store: Store) -> int | None:
-    """The first sample to show: the first open one, or the first of all where every one is decided; None of an empty queue."""
-    condition, values = queue._members()
-    with store.reading() as db:
-        for extra in (" and s.decision is null", ""):
-            sql = f"select s.id from sample s where {condition}{extra} order by {queue._key} limit 1"
-            if row := db.execute(sql, values).fetchone():
-                return row["id"]
-    return None
+@dataclass(frozen=True)
+class Entry:
+    """A sample's place in a queue: its number, its position from 1, and why it is there."""
+
+    sample: int
+    rank: int
+    reason: str
 
 
-def crops(store: Store, collection: str) -> dict[int, str]:
-    """The codes that samples of the collection carry, most frequent first, with their names and counts."""
-    with store.reading() as db:
-        rows = db.execute(
-            """select s.inventory_code, l.name, count(*) as n from sample s
-            join legend_class l on l.collection = s.collection and l.code = s.inventory_code
-            where s.collection = ? group by 1 order by n desc""",
-            [collection],
+def parse(text: str) -> Queue:
+    """The queue that `str(queue)` wrote, as in a page's address.
+
+    Raises:
+        BadInput: no such kind, or the wrong number of values.
+    """
+    kind, *values = text.split(":")
+    if kind not in KINDS or len(values) != KINDS[kind] or (kind == "crop" and not values[0].isdecimal()):
+        raise BadInput(
+            f"There is no queue {text!r}. Use all, unverified, random, crop:CODE, region:NAME or cell:RUN:TRUTH:PREDICTED, "
+            "with special characters percent-encoded."
         )
-        return {row["inventory_code"]: f"{row['name']} ({row['n']:,})" for row in rows}
+    return Queue(kind, tuple(unquote(value) for value in values))
 
 
-def regions(store: Store, collection: str) -> list[str]:
-    """The regions of the collection's sites."""
+def _rule(queue: Queue, collection: str) -> tuple[str, list]:
+    """FROM and WHERE of the queue's members, decided or not, and their parameters. `s` is the sample."""
+    if queue.kind == "cell":
+        return (
+            "prediction p indexed by prediction_cell join sample s on s.id = p.sample "
+            f"where p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED} and +s.collection = ?",
+            [*queue.values, collection],
+        )
+    if queue.kind == "crop":
+        return "sample s where s.collection = ? and s.inventory_code = ?", [collection, int(queue.values[0])]
+    if queue.kind == "region":
+        return "sample s join site t on t.id = s.site where +s.collection = ? and t.region = ?", [collection, *queue.values]
+    if queue.kind == "random":
+        return "sample s where s.collection = ?", [collection]
+    # A unary plus keeps SQLite on the primary key: samples of a collection lie together, so this is a seek in order.
+    return "sample s where +s.collection = ?", [collection]
+
+
+def _key(queue: Queue) -> str:
+    return {"random": "(s.shuffle, s.id)", "cell": "p.sample"}.get(queue.kind, "s.id")
+
+
+def _order(queue: Queue, direction: str) -> str:
+    return ", ".join(f"{column} {direction}" for column in _key(queue).strip("()").split(", "))
+
+
+def _place(db: Database, queue: Queue, collection: str, sample: int) -> list[int]:
+    row = db.execute("select id, shuffle from sample where id = ? and collection = ?", [sample, collection]).fetchone()
+    if row is None:
+        raise UnknownSample(f"There is no sample number {sample} in {collection}. Reload the page.")
+    return [row["shuffle"], row["id"]] if queue.kind == "random" else [row["id"]]
+
+
+def following(store: Store, collection: str, queue: Queue, after: int | None, count: int) -> list[int]:
+    """Up to `count` samples after sample `after` (None: from the start). `unverified` leaves out what is decided.
+
+    Raises:
+        UnknownSample: `after` is not in the collection.
+    """
     with store.reading() as db:
-        return [row["region"] for row in db.execute("select distinct region from site where collection = ? order by 1", [collection])]
+        return _seek(db, collection, queue, after, count, ">")
+
+
+def preceding(store: Store, collection: str, queue: Queue, before: int, count: int) -> list[int]:
+    """Up to `count` samples before sample `before`, in the queue's order; decided ones too, for looking back.
+
+    Raises:
+        UnknownSample: `before` is not in the collection.
+    """
+    with store.reading() as db:
+        return _seek(db, collection, queue, before, count, "<")[::-1]
+
+
+def seek_sql(queue: Queue, collection: str, place: list[int], comparison: str) -> tuple[str, list]:
+    """The statement, all but its limit, that reads on from `place` (a key of the queue's order, or nothing)."""
+    rule, values = _rule(queue, collection)
+    if queue.kind == "unverified" and comparison == ">":
+        rule, values = "sample s where s.collection = ? and s.decision is null", [collection]
+    if place:
+        key = _key(queue)
+        rule += f" and {key} {comparison} ({', '.join('?' * len(place))})"
+    direction = "asc" if comparison == ">" else "desc"
+    return f"select s.id from {rule} order by {_order(queue, direction)} limit ?", [*values, *place]
+
+
+def _seek(db: Database, collection: str, queue: Queue, sample: int | None, count: int, comparison: str) -> list[int]:
+    place = [] if sample is None else _place(db, queue, collection, sample)
+    sql, values = seek_sql(queue, collection, place, comparison)
+    return [row["id"] for row in db.execute(sql, [*values, count])]
+
+
+def count(store: Store, collection: str, queue: Queue) -> dict[str, int]:
+    """Members of the queue, and those of them without a decision."""
+    rule, values = _rule(queue, collection)
+    with store.reading() as db:
+        row = db.execute(f"select count(*), count(*) - count(s.decision) from {rule.replace('+s.', 's.')}", values).fetchone()
+    return {"samples": row[0], "open": row[1]}
+
+
+def position(store: Store, collection: str, queue: Queue, sample: int) -> int:
+    """How many members stand at or before `sample`, so 1 for the first. Of `unverified`: in the collection's order.
+
+    Raises:
+        UnknownSample: the sample is not in the collection.
+    """
+    rule, values = _rule(queue, collection)
+    with store.reading() as db:
+        place = _place(db, queue, collection, sample)
+        key = f"{_key(queue)} <= ({', '.join('?' * len(place))})"
+        return db.execute(f"select count(*) from {rule.replace('+s.', 's.')} and {key}", [*values, *place]).fetchone()[0]
+
+
+def contains(store: Store, collection: str, queue: Queue, sample: int) -> bool:
+    """Whether the sample, decided or not, is a member."""
+    rule, values = _rule(queue, collection)
+    with store.reading() as db:
+        return db.execute(f"select 1 from {rule} and s.id = ?", [*values, sample]).fetchone() is not None
+
+
+def reason(store: Store, collection: str, queue: Queue) -> str:
+    """Why a sample is in this queue, as one sentence for the card."""
+    if queue.kind == "crop":
+        with store.reading() as db:
+            row = db.execute("select name from legend_class where collection = ? and code = ?", [collection, *queue.values]).fetchone()
+        return f"The inventory says {row['name']}." if row else f"The inventory says code {queue.values[0]}."
+    if queue.kind == "cell":
+        run, truth, predicted = queue.values
+        return f"Labelled {truth}, run {run} reads it as {predicted}." if truth != predicted else f"Run {run} agrees: {truth}."
+    return {
+        "all": "Every sample, in order.",
+        "unverified": "No decision yet.",
+        "region": f"In {queue.values[0]}." if queue.values else "",
+        "random": "Drawn at random.",
+    }[queue.kind]
+
+
+def entries(store: Store, collection: str, queue: Queue, samples: list[int]) -> list[Entry]:
+    """The samples with their positions and the reason; `samples` follow one another in the queue's order."""
+    why = reason(store, collection, queue)
+    if queue.kind == "unverified":  # what is decided lies between them, so each is counted by itself
+        return [Entry(sample, position(store, collection, queue, sample), why) for sample in samples]
+    first = position(store, collection, queue, samples[0]) if samples else 0
+    return [Entry(sample, first + step, why) for step, sample in enumerate(samples)]
+
+
+def choices(store: Store, collection: str) -> tuple[list[tuple[int, str, int]], list[tuple[str, int]]]:
+    """What can be chosen: crops as (code, name, samples) and regions as (name, samples), the largest first."""
+    with store.reading() as db:
+        crops = db.execute(
+            """select l.code, l.name, count(*) as n from sample s
+            join legend_class l on l.collection = s.collection and l.code = s.inventory_code
+            where s.collection = ? group by l.code order by n desc""",
+            [collection],
+        ).fetchall()
+        regions = db.execute(
+            """select t.region, count(*) as n from sample s join site t on t.id = s.site where s.collection = ?
+            group by t.region order by n desc""",
+            [collection],
+        ).fetchall()
+    return [tuple(row) for row in crops], [tuple(row) for row in regions]
