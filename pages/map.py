@@ -1,0 +1,111 @@
+"""Map: the samples in place, coloured by label, verification or prediction; pictures of the patches where one zooms in."""
+
+import streamlit as st
+from streamlit_folium import st_folium
+
+from data import catalogue, display
+from data.catalogue import Collection
+from labeling import maps, overlays, points
+from labeling.maps import Detail, Picture
+from labeling.points import Group, Point
+from pages.widgets import badges, chooser, map_panel, resources, static
+
+HEIGHT = 590  # px; with the controls above it, it fits a screen of 768
+COLOURINGS = {"label": "Label", "state": "Verification", "prediction": "Prediction"}
+GREENEST = "Greenest clear date"
+
+
+@st.cache_data(max_entries=2_000, show_spinner=False)
+def picture(home: str, sample: int, slot: int, view: str) -> tuple[Picture | None, dict]:
+    """Pixels never change, so what is drawn of them is kept."""
+    return overlays.patch_picture(resources.workspace(), sample, slot, view)
+
+
+def grouped(collection: Collection, colouring: str, found: list[Point]) -> tuple[list[Group], list[int]]:
+    store = resources.workspace().store
+    if colouring == "label":
+        return points.by_label(found, catalogue.legend(store, collection.name))
+    if colouring == "state":
+        return points.by_state(found)
+    return points.by_prediction(found, catalogue.learned(store, collection.name))
+
+
+def details(collection: Collection, near: list[Point], colors: dict[int, str], slot: str, view: str) -> list[Detail]:
+    """What is drawn of the samples in view: field outline or patch outline, and the picture where there is one."""
+    workspace = resources.workspace()
+    fields = points.polygons(workspace.store, [point.id for point in near])
+    greenest = points.greenest_slots(workspace.store, [point.id for point in near]) if slot == GREENEST else {}
+    drawn = []
+    for point in near:
+        at = greenest.get(point.id, 0) if slot == GREENEST else collection.slot_names.index(slot)
+        shown, outline = (None, None) if collection.is_series or view == "none" else picture(str(workspace.home), point.id, at, view)
+        when = f" · {collection.slot_names[at]}" if shown else ""
+        drawn.append(Detail(point.name, point.name + when, colors[point.id], fields.get(point.id, outline), shown))
+    return drawn
+
+
+def controls(collection: Collection) -> tuple[str, str | None, str, str, str | None]:
+    """Colouring, run, view, date and online map, as chosen."""
+    runs = points.predicting_runs(resources.workspace().store, collection.name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        colouring = st.segmented_control(
+            "Colour by", list(COLOURINGS), format_func=COLOURINGS.get, default="label", required=True, key="map.colouring"
+        )
+        run = None
+        if colouring == "prediction" and runs:
+            run = st.selectbox("Run", runs, key="map.run", width=210)
+        view, slot = "none", GREENEST
+        if not collection.is_series:
+            views = {"none": "No pictures"} | display.VIEWS
+            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=180)
+            slot = st.selectbox("Date", [GREENEST, *collection.slot_names], key=f"map.slot.{collection.name}", width=180)
+        online = st.selectbox(
+            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=190,
+            help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
+        )  # fmt: skip
+    return colouring, run, view, slot, online
+
+
+@st.fragment
+def chart(collection: Collection) -> None:
+    """Controls, map and panel. A fragment: panning or a click draws this again, not the page."""
+    colouring, run, view, slot, online = controls(collection)
+    if colouring == "prediction" and run is None:
+        st.info(
+            "No run has predicted this collection yet. Train a model, and its predictions appear here.", icon=":material/model_training:"
+        )
+        st.page_link("pages/train.py", label="Train a model")
+        return
+    found = points.points(resources.workspace().store, collection.name, run)
+    if not found:
+        st.info("This collection has no samples yet. Import it again with `python -m data init`.", icon=":material/inventory_2:")
+        return
+    groups, positions = grouped(collection, colouring, found)
+    key = f"map.leaflet.{collection.name}"
+    state = st.session_state.get(key) or {}
+    chosen = map_panel.chosen(found, state)
+    near = maps.in_view(found, state.get("bounds"), state.get("zoom"))
+    colors = {point.id: groups[position].color for point, position in zip(found, positions, strict=True)}
+    left, right = st.columns([3, 1])
+    with left:
+        st_folium(
+            maps.base_map(found, static.url(), online=online),
+            key=key, height=HEIGHT, use_container_width=True, returned_objects=["last_active_drawing", "zoom", "bounds"],
+            feature_group_to_add=[
+                maps.details_layer(details(collection, near, colors, slot, view)),
+                maps.points_layer(
+                    found, groups, positions, notes=[map_panel.note(point) for point in found],
+                    ringed=[colouring == "prediction" and point.disagrees for point in found],
+                ),
+                maps.selection_layer(chosen),
+            ],
+        )  # fmt: skip
+    with right:
+        map_panel.sample(collection, chosen, view if view != "none" else "true")
+        map_panel.legend(groups, found if colouring == "prediction" else None)
+
+
+collection = chooser.collection()
+badges.collection_badge(collection)
+with st.spinner("Starting the map"):
+    chart(collection)
