@@ -1,0 +1,151 @@
+"""`python -m modeling`: train models, predict with them, and list the runs."""
+
+import os
+import signal
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from types import FrameType
+
+import click
+
+from data import workspace as workspaces
+from data.command import Group, as_json, report
+from data.errors import CannotTrain, CropcheckError
+from data.workspace import Workspace
+from modeling import config as settings
+from modeling import registry, rundir, runs
+from modeling.config import TrainConfig
+from modeling.rundir import RunDir
+
+
+class Cancelled(BaseException):
+    """The process was told to stop. Not an Exception, so nothing on the way swallows it."""
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Train crop classifiers on the labels in a workspace, and predict with them.
+
+    The workspace lies at CROPCHECK_HOME, by default in workspace/.
+    """
+
+
+@main.command()
+@click.option("--collection", help="What to learn from. Not needed with --run.")
+@click.option("--model", default=registry.DEFAULT, show_default=True, help=f"{' or '.join(registry.MODELS)}.")
+@click.option("--labels", type=click.Choice(settings.LABELS), help="The map's, only verified ones, or those in force.  [inventory]")
+@click.option("--inputs", type=click.Choice(settings.INPUTS), help="What the model is shown.  [bands+indices]")
+@click.option("--dates", type=click.Choice(settings.DATES), help="All dates, or only those of quality ok.")
+@click.option("--split", type=click.Choice(settings.METHODS), help="Which samples judge: random by site, or spatial blocks.  [random]")
+@click.option("--folds", type=int, help="Predict every sample out of K folds; 0 = train, validation and test parts.  [0]")
+@click.option("--block-side", "block_side_m", type=float, help="Side of a block in metres.  [10000]")
+@click.option("--seed", type=int, help="Of split, weights, batches and augmentation.  [0]")
+@click.option("--epochs", type=int, help="Passes over the training part.")
+@click.option("--batch-size", type=int)
+@click.option("--learning-rate", type=float)
+@click.option("--device", type=click.Choice(settings.DEVICES), help="auto takes a GPU where there is one.  [auto]")
+@click.option("--run", help="Go on with the run of this name, instead of starting a new one.")
+@click.option("--lock", type=int, hidden=True, help="File descriptor of the run's lock, held by the process that started this one.")
+@as_json
+def train(collection: str | None, model: str, run: str | None, lock: int | None, as_json: bool, **chosen: object) -> None:
+    """Train a model, predict every sample with it, and print its figures.
+
+    Settings that are not given take the value that suits the model. The run can be watched on the Train page.
+    """
+    workspace = workspaces.current().open()
+    if run:
+        folder = rundir.at(workspace.runs, run)
+        runs.refuse_finished(runs.status(workspace, run))
+    elif collection:
+        given = {name: value for name, value in chosen.items() if value is not None}
+        folder = runs.create(workspace, TrainConfig.for_model(model, collection, **given))
+    else:
+        raise click.UsageError("Say what to learn from with --collection, or which run to go on with with --run.")
+    _work(workspace, folder, lock)
+    found = runs.results(workspace, folder.name)
+    report({"run": folder.name} | folder.read("results.json"), summary(found), as_json=as_json)
+
+
+@main.command()
+@click.option("--run", required=True, help="A finished run; python -m modeling runs lists them.")
+@click.option("--device", type=click.Choice(settings.DEVICES), default="auto", show_default=True)
+@as_json
+def predict(run: str, device: str, as_json: bool) -> None:
+    """Predict every sample of the run's collection again, e.g. after new samples came in."""
+    workspace = workspaces.current().open()
+    rundir.at(workspace.runs, run)
+    _quiet_threads()
+    from modeling import predict as prediction
+
+    count = prediction.again(workspace, run, device=device)
+    report({"run": run, "samples": count}, f"{run}: {count} samples predicted.", as_json=as_json)
+
+
+@main.command("runs")
+@as_json
+def list_runs(as_json: bool) -> None:
+    """List the runs, newest first."""
+    found = runs.listing(workspaces.current().open())
+    lines = [f"{run.name}  {run.state}  {run.config.labels} labels  {run.epochs_done}/{run.epochs_total} epochs" for run in found]
+    rows = [asdict(run) for run in found]
+    report({"runs": rows}, "\n".join(lines) or "No runs yet. Start one with: python -m modeling train --collection NAME", as_json=as_json)
+
+
+def summary(found: runs.Results) -> str:
+    """The figures for people."""
+    lines = [
+        f"{found.run}: {found.scores.samples} samples judged ({found.judged} of {found.split}), {found.seconds:.0f} s on {found.device}",
+        f"  accuracy {found.scores.accuracy}, kappa {found.scores.kappa}, macro-F1 {found.scores.macro_f1} (95 % intervals)",
+        f"  copying the nearest known sample: accuracy {found.neighbour.accuracy}, macro-F1 {found.neighbour.macro_f1}",
+    ]
+    for row in found.scores.per_class:
+        lines.append(f"  {row.name}: precision {row.precision:.3f}, recall {row.recall:.3f}, F1 {row.f1:.3f}, {row.support} samples")
+    return "\n".join(lines + [f"  {note}" for note in found.notes])
+
+
+def _work(workspace: Workspace, run: RunDir, lock: int | None) -> None:
+    """Train in this process, holding the run's lock, and leave its last word in the status whatever happens."""
+    if lock is not None:
+        _train(workspace, run)  # the lock came with the process and goes with it
+        return
+    with run.owned() as own:
+        if own is None:
+            raise CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
+        (run.path / "cancelled").unlink(missing_ok=True)
+        _train(workspace, run)
+
+
+def _train(workspace: Workspace, run: RunDir) -> None:
+    (run.path / "pid").write_text(str(os.getpid()))
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _stop)
+    _quiet_threads()
+    try:
+        from modeling import training
+
+        with redirect_stdout(sys.stderr):  # standard output is for figures alone
+            training.train(workspace, run)
+    except Cancelled:
+        run.say("cancelled")
+        raise CannotTrain(f"The run {run.name} was cancelled. Resume it with: python -m modeling train --run {run.name}") from None
+    except CropcheckError as error:
+        run.say("failed", message=str(error))
+        raise
+    except BaseException as error:
+        run.say("failed", message=f"{type(error).__name__}: {error}")
+        raise
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Cancelled
+
+
+def _quiet_threads() -> None:
+    """Effective only before torch is imported."""
+    for name, value in runs.QUIET_THREADS.items():
+        os.environ.setdefault(name, value)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m modeling")

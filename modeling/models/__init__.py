@@ -1,0 +1,1 @@
+"""The networks: tensors in, logits out. They know nothing of files, collections or runs."""

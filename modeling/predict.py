@@ -1,0 +1,102 @@
+"""Predictions for every sample of a collection, with all probabilities, into the table `prediction`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.errors import CannotTrain
+from data.workspace import Workspace
+from modeling import checkpoint, machine, pixels, registry, rundir, samples, splits
+from modeling.config import TrainConfig
+from modeling.fitting import Tensors, scores
+from modeling.pixels import Pixels
+from modeling.samples import UNLABELLED, Samples
+
+OUTSIDE = "outside"  # part of a sample that the run neither learned from nor is judged by
+
+
+def on_device(source: Pixels, truth: np.ndarray, device: torch.device) -> Tensors:
+    """All samples as tensors, resident on the device; uint16 pixels as int16 of the same bits."""
+    values = source.values.view(np.int16) if source.values.dtype == np.uint16 else source.values
+    arrays = (np.ascontiguousarray(values), source.present, source.days, truth)
+    return Tensors(*(torch.from_numpy(array).to(device) for array in arrays))
+
+
+def probabilities(stored: dict, data: Tensors, parts: np.ndarray) -> np.ndarray:
+    """Class probabilities of every sample, out of fold where the run has folds.
+
+    Args:
+        stored: a checkpoint's content.
+        parts: (N,) part of each sample in the run's split. A sample of a fold is predicted by the model that left that fold out.
+
+    Returns:
+        (N, K) float32; rows sum to 1.
+    """
+    result = np.zeros((len(parts), len(stored["classes"])), dtype=np.float32)
+    for part in stored["parts"]:
+        index = np.flatnonzero(parts == part) if part.startswith("fold-") else np.arange(len(parts))
+        model = checkpoint.classifier(stored, part).to(data.truth.device)
+        logits = scores(model, data, torch.from_numpy(index).to(data.truth.device))
+        result[index] = logits.softmax(dim=1).cpu().numpy()
+    return result
+
+
+def store(workspace: Workspace, run: str, known: Samples, truth: list[str | None], parts: list[str], shares: np.ndarray) -> None:
+    """Replace the run's predictions, all at once.
+
+    Args:
+        truth: (N,) class name each sample is judged against, or None.
+        parts: (N,) part of each sample; OUTSIDE where it has no truth.
+        shares: (N, K) probabilities in the order of `known.classes`.
+    """
+    best = shares.argmax(axis=1)
+    rows = [
+        (
+            run, int(sample), parts[row], truth[row], known.classes[best[row]], round(float(shares[row, best[row]]), 5),
+            json.dumps([round(float(share), 5) for share in shares[row]]),
+        )
+        for row, sample in enumerate(known.ids)
+    ]  # fmt: skip
+    with workspace.store.writing() as db:
+        db.execute("delete from prediction where run = ?", [run])
+        db.conn.executemany(
+            "insert into prediction (run, sample, part, truth, predicted, probability, probabilities) values (?, ?, ?, ?, ?, ?, ?)", rows
+        )
+
+
+def again(workspace: Workspace, name: str, *, device: str = "auto") -> int:
+    """Predict every sample of the run's collection with its checkpoint, and return how many there are.
+
+    What the run was judged by stays: a sample keeps its part and truth, and one that has come in since is outside.
+
+    Raises:
+        UnknownRun: no run of that name.
+        CannotTrain: it is not finished, or its checkpoint is missing or damaged.
+        PixelsUnreadable: a shard is missing or damaged.
+    """
+    run = rundir.at(workspace.runs, name)
+    config = run.config().with_(device=device)
+    if not run.read("results.json"):
+        raise CannotTrain(f"The run {name} is not finished, so it cannot predict. Wait for it, or resume it.")
+    stored = checkpoint.load(Path(run.checkpoint))
+    known = samples.everything(workspace.store, config.collection, tuple(stored["classes"]))
+    with workspace.store.reading() as db:
+        before = {row["sample"]: row for row in db.execute("select sample, part, truth from prediction where run = ?", [name])}
+    data = on_device(_pixels(workspace, known, config), known.truth, machine.prepare(config))
+    folds = splits.stored(workspace.store, config, known).parts
+    shares = probabilities(stored, data, folds)
+    parts = [before[sample]["part"] if sample in before else OUTSIDE for sample in known.ids.tolist()]
+    truth = [before[sample]["truth"] if sample in before else None for sample in known.ids.tolist()]
+    store(workspace, name, known, truth, parts, shares)
+    return len(known)
+
+
+def _pixels(workspace: Workspace, known: Samples, config: TrainConfig) -> Pixels:
+    return pixels.load(workspace, known, registry.named(config.model).kind, config.dates)
+
+
+def names_of(known: Samples) -> list[str | None]:
+    """(N,) the class name of each sample's truth, None where it has none."""
+    return [None if truth == UNLABELLED else known.classes[truth] for truth in known.truth]

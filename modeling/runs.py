@@ -1,0 +1,243 @@
+"""Training runs as pages and commands see them: start, watch, cancel, resume, read. Imports no torch.
+
+A run is a child process and a folder (see `rundir`). What is true of it is always worked out from the folder, so a page reload,
+an app restart or a killed process loses nothing.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from data.errors import CannotTrain, UnknownRun, WorkspaceError
+from data.workspace import CHECKOUT, Workspace
+from modeling import results as evaluation
+from modeling import rundir, samples
+from modeling.config import TrainConfig
+from modeling.results import Results
+from modeling.rundir import Epoch, RunDir
+
+ACTIVE = ("queued", "running")
+OVER = ("finished", "failed", "cancelled")
+# Sleeping instead of spinning threads: on a busy two-core machine the default lost a factor of four.
+QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What is known of a run.
+
+    state: queued, running, finished, failed, cancelled or lost (the process is gone without a word).
+    message: why it failed; empty otherwise.
+    part: what is being trained: "train", or the fold left out.
+    epochs_done, epochs_total: over all parts; early stopping may end a part sooner.
+    best_macro_f1: the best of the validation part so far; None where there is none.
+    seconds_left: None until an epoch is over, and when the run is.
+    """
+
+    name: str
+    state: str
+    message: str
+    config: TrainConfig
+    created: str
+    device: str
+    part: str
+    epochs_done: int
+    epochs_total: int
+    best_macro_f1: float | None
+    seconds_left: float | None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def share(self) -> float:
+        """0..1 of the work done."""
+        return 1.0 if self.state == "finished" else min(1.0, self.epochs_done / self.epochs_total)
+
+
+def create(workspace: Workspace, config: TrainConfig) -> RunDir:
+    """Make the folder of a new run, after a check that there is something to learn from.
+
+    Raises:
+        UnknownCollection, UnknownModel, CannotTrain: as `samples.load` says.
+        WorkspaceError: the folder cannot be written.
+    """
+    samples.load(workspace.store, config.collection, config.labels)
+    now = datetime.now(UTC)
+    stem = f"{config.collection}-{config.model}-{now:%Y%m%d-%H%M%S}"
+    try:
+        run = _new_folder(workspace, stem)
+        run.write("status.json", {"state": "queued", "created": now.isoformat(timespec="seconds")})
+        run.write("config.json", json.loads(config.to_json()))
+    except OSError as error:
+        raise WorkspaceError(f"No run can be made in {workspace.runs}: {error.strerror}. Make the folder writable.") from error
+    return run
+
+
+def launch(workspace: Workspace, config: TrainConfig) -> str:
+    """Start training in a process of its own and return the run's name at once.
+
+    Raises:
+        UnknownCollection, UnknownModel, CannotTrain, WorkspaceError: as `create`.
+    """
+    run = create(workspace, config)
+    _start(workspace, run)
+    return run.name
+
+
+def resume(workspace: Workspace, name: str) -> None:
+    """Start a lost, failed or cancelled run again, from the last epoch that was saved.
+
+    Raises:
+        UnknownRun: no run of that name.
+        CannotTrain: it is running, or finished.
+    """
+    run = rundir.at(workspace.runs, name)
+    refuse_finished(status(workspace, name))
+    _start(workspace, run)
+
+
+def refuse_finished(found: RunStatus) -> None:
+    """Raises CannotTrain for a run that is over for good."""
+    if found.state == "finished":
+        raise CannotTrain(
+            f"The run {found.name} is finished. Start a new one, or predict with: python -m modeling predict --run {found.name}"
+        )
+
+
+def cancel(workspace: Workspace, name: str) -> None:
+    """Ask a run to stop; it does so within a batch. A run that is over is left as it is.
+
+    Raises:
+        UnknownRun: no run of that name.
+    """
+    run = rundir.at(workspace.runs, name)
+    if not run.alive:
+        return
+    (run.path / "cancelled").touch()  # before the signal: a process that dies of it at once is cancelled, not lost
+    pid = run.path / "pid"
+    if pid.exists():
+        try:
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+        except ProcessLookupError:
+            return  # it ended by itself in between
+
+
+def status(workspace: Workspace, name: str) -> RunStatus:
+    """What is true of the run now.
+
+    Raises:
+        UnknownRun: no run of that name.
+    """
+    run = rundir.at(workspace.runs, name)
+    config, alive = run.config(), run.alive
+    said, epochs = run.read("status.json"), run.epochs()
+    state = said.get("state", "queued")
+    if state not in OVER and not alive:
+        state = "cancelled" if (run.path / "cancelled").exists() else "lost"
+    parts = max(1, config.folds)
+    watched = [epoch.val_macro_f1 for epoch in epochs if epoch.val_macro_f1 is not None]
+    return RunStatus(
+        run.name, state, said.get("message", ""), config, said.get("created", ""), said.get("device", ""),
+        epochs[-1].part if epochs else "", len(epochs), parts * config.epochs, max(watched, default=None),
+        _seconds_left(epochs, parts * config.epochs) if state == "running" else None,
+    )  # fmt: skip
+
+
+def listing(workspace: Workspace) -> list[RunStatus]:
+    """All runs, newest first."""
+    found = [status(workspace, path.parent.name) for path in workspace.runs.glob("*/config.json")]
+    return sorted(found, key=lambda run: (run.created, run.name), reverse=True)
+
+
+def progress(workspace: Workspace, name: str) -> list[Epoch]:
+    """The epochs so far, in order.
+
+    Raises:
+        UnknownRun: no run of that name.
+    """
+    return rundir.at(workspace.runs, name).epochs()
+
+
+def log(workspace: Workspace, name: str) -> str:
+    """What the run's process printed; empty for a run in a terminal.
+
+    Raises:
+        UnknownRun: no run of that name.
+    """
+    path = rundir.at(workspace.runs, name).log
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def results(workspace: Workspace, name: str) -> Results:
+    """The figures of a finished run.
+
+    Raises:
+        UnknownRun: no run of that name, or it is not finished.
+    """
+    run = rundir.at(workspace.runs, name)
+    content = run.read("results.json")
+    if not content:
+        state = status(workspace, name).state
+        raise UnknownRun(f"The run {name} has no results: it is {state}. Wait for it, resume it, or choose a finished run.")
+    return evaluation.from_json(content, name, run.config())
+
+
+def cell(workspace: Workspace, name: str, truth: str, predicted: str) -> list[int]:
+    """Numbers of the samples in one cell of the run's confusion matrix, least certain prediction last.
+
+    Raises:
+        UnknownRun: no run of that name.
+    """
+    rundir.at(workspace.runs, name)
+    with workspace.store.reading() as db:
+        rows = db.execute(
+            """select sample from prediction where run = ? and truth = ? and predicted = ? and (part = 'test' or part like 'fold-%')
+            order by probability desc, sample""",
+            [name, truth, predicted],
+        )
+        return [row["sample"] for row in rows]
+
+
+def _new_folder(workspace: Workspace, stem: str) -> RunDir:
+    workspace.runs.mkdir(exist_ok=True)
+    for number in range(1, 1000):
+        path = workspace.runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return RunDir(path)
+    raise CannotTrain(f"A thousand runs were started in one second: {stem}. Wait a second.")
+
+
+def _start(workspace: Workspace, run: RunDir) -> None:
+    with run.owned() as lock:
+        if lock is None:
+            raise CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
+        for leftover in ("pid", "cancelled"):
+            (run.path / leftover).unlink(missing_ok=True)
+        run.say("queued", message="")
+        # The child inherits the lock, so there is no moment between here and its last breath in which it could be taken for lost.
+        command = [sys.executable, "-m", "modeling", "train", "--run", run.name, "--lock", str(lock)]
+        environment = os.environ | QUIET_THREADS | {"CROPCHECK_HOME": str(workspace.home)}
+        with run.log.open("ab") as out:
+            process = subprocess.Popen(
+                command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, pass_fds=(lock,),
+            )  # fmt: skip
+        (run.path / "pid").write_text(str(process.pid))
+    threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, so that no zombie stays
+
+
+def _seconds_left(epochs: list[Epoch], total: int) -> float | None:
+    if not epochs:
+        return None
+    recent = epochs[-20:]
+    return (total - len(epochs)) * sum(epoch.seconds for epoch in recent) / len(recent)

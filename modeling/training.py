@@ -1,0 +1,199 @@
+"""A training run from its folder to its results: what is read, trained, predicted and written, in this order.
+
+After a kill at any moment the same call goes on from the last saved epoch, and ends with the figures it would have had.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from data import catalogue
+from data.errors import CannotTrain
+from data.workspace import Workspace
+from modeling import checkpoint, machine, metrics, neighbour, pixels, predict, registry, results, samples, splits
+from modeling.classifier import Classifier
+from modeling.config import TrainConfig
+from modeling.fitting import Fit, Tensors
+from modeling.pixels import Pixels
+from modeling.rundir import Epoch, RunDir
+from modeling.samples import UNLABELLED, Samples
+from modeling.splits import Split
+
+SAVE_SECONDS = 5.0  # at most this much training is lost to a kill
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One training of the run. part: "train", or the fold that is left out. teach, watch: positions in `Samples`."""
+
+    part: str
+    teach: np.ndarray
+    watch: np.ndarray
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run works on."""
+
+    config: TrainConfig
+    known: Samples
+    split: Split
+    source: Pixels
+    data: Tensors
+    content_hash: str
+    lessons: tuple[Lesson, ...]
+
+
+def train(workspace: Workspace, run: RunDir) -> None:
+    """Train what the run's configuration says, and leave checkpoint, predictions and results.
+
+    Raises:
+        UnknownCollection, CannotTrain, PixelsUnreadable: what the configuration asks for cannot be done.
+    """
+    start, config = time.perf_counter(), run.config()
+    device = machine.prepare(config)
+    run.say("running", device=machine.described(device), message="")
+    job = prepare(workspace, config, device)
+    _record(workspace, run, job)
+    stored = _known_checkpoint(run, job)
+    for lesson in job.lessons:
+        if lesson.part not in stored["parts"]:
+            stored["parts"][lesson.part] = _fitted(run, job, lesson)
+            checkpoint.save(run.checkpoint, stored)
+    shares = predict.probabilities(stored, job.data, job.split.parts)
+    labelled = job.known.truth != UNLABELLED
+    parts = np.where(labelled, job.split.parts, predict.OUTSIDE)
+    predict.store(workspace, run.name, job.known, predict.names_of(job.known), parts.tolist(), shares)
+    run.write("results.json", _results(workspace, run, job, shares, time.perf_counter() - start))
+    run.resume.unlink(missing_ok=True)
+    run.say("finished")
+
+
+def prepare(workspace: Workspace, config: TrainConfig, device: torch.device) -> Job:
+    """Read labels, split and pixels."""
+    known = samples.load(workspace.store, config.collection, config.labels)
+    split = splits.stored(workspace.store, config, known)
+    lessons = _lessons(config, known, split.parts)
+    source = pixels.load(workspace, known, registry.named(config.model).kind, config.dates)
+    data = predict.on_device(source, known.truth, device)
+    return Job(config, known, split, source, data, known.content_hash(split.parts), lessons)
+
+
+def _lessons(config: TrainConfig, known: Samples, parts: np.ndarray) -> tuple[Lesson, ...]:
+    labelled = known.truth != UNLABELLED
+    if config.folds:
+        folds = [f"fold-{number}" for number in range(config.folds)]
+        lessons = tuple(Lesson(fold, np.flatnonzero(labelled & (parts != fold)), np.array([], dtype=np.int64)) for fold in folds)
+    else:
+        teach, watch = (np.flatnonzero(labelled & (parts == part)) for part in ("train", "validation"))
+        lessons = (Lesson("train", teach, watch),)
+    for lesson in lessons:
+        if len(np.unique(known.truth[lesson.teach])) < 2:
+            raise CannotTrain(
+                f"The training part of {splits.name_of(config)} holds {len(lesson.teach)} labelled samples of fewer than two classes. "
+                "Verify more samples, or choose folds, the random split or smaller blocks."
+            )
+    return lessons
+
+
+def _record(workspace: Workspace, run: RunDir, job: Job) -> None:
+    """The run's row in the store, with the dataset version that it learns from."""
+    config = job.config
+    with workspace.store.writing() as db:
+        db["run"].upsert(
+            {
+                "name": run.name, "collection": config.collection, "model": config.model, "labels": config.labels, "split": job.split.id,
+                "config": config.to_json(), "last_event": job.known.last_event, "content_hash": job.content_hash,
+                "created": run.read("status.json").get("created", ""),
+            },
+            pk="name",
+        )  # fmt: skip
+
+
+def _known_checkpoint(run: RunDir, job: Job) -> dict:
+    """The parts that were finished before a kill; none if the labels have changed since."""
+    if run.checkpoint.exists():
+        stored = checkpoint.load(run.checkpoint)
+        if stored["content_hash"] == job.content_hash:
+            return stored
+    return checkpoint.content(job.config, job.known.classes, job.source.bands, job.content_hash, {})
+
+
+def _fitted(run: RunDir, job: Job, lesson: Lesson) -> dict:
+    """Train one lesson, from the start or from where a kill left it, and return its state on the CPU."""
+    # Every part has its own seed, so a resumed run draws the same numbers whichever parts were finished before.
+    torch.manual_seed(job.config.seed * 1000 + [other.part for other in job.lessons].index(lesson.part))
+    device = job.data.truth.device
+    model = Classifier(job.config, job.source.bands, len(job.known.classes)).to(device)
+    index = [torch.from_numpy(positions).to(device) for positions in (lesson.teach, lesson.watch)]
+    fit = Fit(model, job.data, *index, job.config, len(job.known.classes))
+    snapshot = _snapshot(run, job, lesson)
+    if snapshot:
+        fit.restore(snapshot)
+    earlier = [other.part for other in job.lessons[: job.lessons.index(lesson)]]
+    run.keep([epoch for epoch in run.epochs() if epoch.part in earlier or (epoch.part == lesson.part and epoch.epoch <= fit.epoch)])
+    saved = time.monotonic()
+
+    def note(epoch: Epoch) -> None:
+        nonlocal saved
+        run.append(epoch)
+        print(_line(epoch, job.config), flush=True)
+        if time.monotonic() - saved >= SAVE_SECONDS:
+            facts = {"format": checkpoint.FORMAT, "part": lesson.part, "content_hash": job.content_hash}
+            checkpoint.save(run.resume, facts | {"fit": fit.snapshot()})
+            saved = time.monotonic()
+
+    return {name: tensor.detach().cpu().clone() for name, tensor in fit.run(note, lesson.part).items()}
+
+
+def _snapshot(run: RunDir, job: Job, lesson: Lesson) -> dict | None:
+    if not run.resume.exists():
+        return None
+    saved = checkpoint.load(run.resume)
+    fits = (saved["part"], saved["content_hash"]) == (lesson.part, job.content_hash)
+    return saved["fit"] if fits else None
+
+
+def _line(epoch: Epoch, config: TrainConfig) -> str:
+    watched = "" if epoch.val_loss is None else f", validation loss {epoch.val_loss:.3f}, macro-F1 {epoch.val_macro_f1:.3f}"
+    return f"{epoch.part} epoch {epoch.epoch}/{config.epochs}: loss {epoch.loss:.3f}{watched} ({epoch.seconds:.1f} s)"
+
+
+def _results(workspace: Workspace, run: RunDir, job: Job, shares: np.ndarray, seconds: float) -> dict:
+    known, parts = job.known, job.split.parts
+    folds = [lesson.part for lesson in job.lessons] if job.config.folds else []
+    taught = {fold: [other for other in folds if other != fold] for fold in folds} or {"test": ["train"]}
+    copied = neighbour.copied(known, parts, list(taught), taught)
+    found = shares.argmax(axis=1)
+    matrices = {
+        "confusion": _counts(known, found, np.isin(parts, list(taught))),
+        "validation": None if folds else _counts(known, found, parts == "validation"),
+        "neighbour": _counts(known, copied, np.isin(parts, list(taught)) & (copied != UNLABELLED)),
+    }
+    colors = {entry.name: entry.color for entry in catalogue.learned(workspace.store, known.collection)}
+    facts = {
+        "run": run.name, "collection": known.collection, "model": job.config.model, "classes": list(known.classes),
+        "colors": [colors[name] for name in known.classes], "judged": "folds" if folds else "test", "split": job.split.name,
+        "last_event": known.last_event, "content_hash": job.content_hash, "device": run.read("status.json").get("device", ""),
+        "seconds": round(seconds, 2), "notes": _notes(job),
+    }  # fmt: skip
+    return results.to_json(facts, matrices)
+
+
+def _counts(known: Samples, found: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    chosen = chosen & (known.truth != UNLABELLED)
+    return metrics.confusion(known.truth[chosen], found[chosen], len(known.classes))
+
+
+def _notes(job: Job) -> list[str]:
+    """Classes that a training part lacks: the model of that part cannot know them."""
+    notes = []
+    for lesson in job.lessons:
+        taught = set(job.known.truth[lesson.teach].tolist())
+        lacking = [name for position, name in enumerate(job.known.classes) if position not in taught]
+        if lacking:
+            where = f"the model that leaves {lesson.part} out" if job.config.folds else "the model"
+            notes.append(f"In this split {where} learned from no sample of {', '.join(lacking)}.")
+    return notes
