@@ -69,19 +69,18 @@ def record(store: Store, collection: str, curator: str, events: Sequence[dict[st
 
 
 def _outcome(db: Database, collection: str, curator: str, event: dict[str, Any]) -> Outcome:
-    uid = event.get("uid")
     try:
-        known = db.execute("select stands from event where uid = ?", [_text(event, "uid", required=True)]).fetchone()
-        if known:
-            return Outcome(uid, stored=True, stands=bool(known["stands"]))
-        return Outcome(uid, stored=True, stands=_append(db, collection, curator, event))
+        uid = _text(event, "uid", required=True)
+        known = db.execute("select stands from event where uid = ?", [uid]).fetchone()
+        stands = bool(known["stands"]) if known else _append(db, collection, curator, event | {"uid": uid})
+        return Outcome(uid, stored=True, stands=stands)
     except CropcheckError as error:
-        return Outcome(str(uid), stored=False, stands=False, error=str(error))
+        return Outcome(str(event.get("uid")), stored=False, stands=False, error=str(error))
 
 
 def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) -> bool:
     """Insert the event; returns whether it stands."""
-    who = _text(event, "curator") or curator
+    who = (_text(event, "curator") or curator).strip()
     if not who:
         raise BadDecision("A decision needs the name of its curator. Enter yours in the sidebar, or give --curator.")
     sample = _sample(db, event, event.get("collection") or collection)
@@ -100,7 +99,7 @@ def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) 
 
 def _sample(db: Database, event: dict[str, Any], collection: str) -> Row:
     number = event.get("sample")
-    row = db.execute(SAMPLE, [number]).fetchone() if isinstance(number, int) else None
+    row = db.execute(SAMPLE, [number]).fetchone() if _is_whole(number) else None
     if row is None or row["collection"] != collection:
         raise BadDecision(f"There is no sample number {number!r} in {collection}. Reload the page and decide again.")
     if event.get("name") not in (None, row["name"]):
@@ -118,7 +117,7 @@ def _agree(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
 def _relabel(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
     code = event.get("code")
     known = [row["code"] for row in db.execute("select code from legend_class where collection = ?", [sample["collection"]])]
-    if code not in known or isinstance(code, bool):
+    if not _is_whole(code) or code not in known:
         raise UnknownCrop(
             f"Code {code!r} is not in the legend of {sample['collection']}. Its codes are {', '.join(map(str, sorted(known)))}."
         )
@@ -139,18 +138,19 @@ def _flag(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quality(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
-    image = db.execute(
-        "select image, quality from image_quality where sample = ? and image = ?", [sample["id"], event.get("image")]
-    ).fetchone()
+    number = event.get("image")
+    known = "select image, quality from image_quality where sample = ? and image = ?"
+    image = db.execute(known, [sample["id"], number]).fetchone() if _is_whole(number) else None
     if image is None:
-        raise BadDecision(f"Image {event.get('image')!r} is not one of {sample['name']}. Reload the page and mark it again.")
+        raise BadDecision(f"Image {number!r} is not one of {sample['name']}. Reload the page and mark it again.")
     return {"image": image["image"], "old": image["quality"], "new": _one_of(event, "quality", QUALITIES)}
 
 
 def _undo(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
-    target = db.execute("select * from event where uid = ? and sample = ?", [event.get("undo_of"), sample["id"]]).fetchone()
+    uid = _text(event, "undo_of", required=True)
+    target = db.execute("select * from event where uid = ? and sample = ?", [uid, sample["id"]]).fetchone()
     if target is None:
-        raise BadDecision(f"There is no event {event.get('undo_of')!r} on {sample['name']} to undo.")
+        raise BadDecision(f"There is no event {uid!r} on {sample['name']} to undo.")
     if target["curator"] != event["curator"]:
         raise BadDecision(f"Event {target['uid']} is {target['curator']}'s: only they can undo it. Decide on the sample yourself.")
     if target["action"] == "undo":
@@ -181,12 +181,16 @@ def _text(event: dict[str, Any], key: str, *, required: bool = False) -> str | N
         return None
     if not isinstance(value, str) or (required and not value) or len(value) > LONGEST_TEXT:
         raise BadDecision(f"The {key} of a decision is text of at most {LONGEST_TEXT} characters, not {str(value)[:80]!r}. Shorten it.")
-    return value
+    return value.encode(errors="replace").decode()  # half an emoji, cut off by a text field, is no text that SQLite takes
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _whole(event: dict[str, Any], key: str) -> int | None:
     value = event.get(key)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
+    if value is not None and not _is_whole(value):
         raise BadDecision(f"The {key} of a decision is a whole number from 0, not {value!r}.")
     return value
 
@@ -194,7 +198,8 @@ def _whole(event: dict[str, Any], key: str) -> int | None:
 RECENT = """
 select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands, e.at, e.image, e.old
 from event e join sample s on s.id = e.sample
-where e.curator = ? and s.collection = ? and (? is null or e.sample = ?) and e.action != 'undo' and not exists (select 1 from event u where u.undo_of = e.id)
+where e.curator = ? and s.collection = ? and (? is null or e.sample = ?) and e.action != 'undo'
+    and not exists (select 1 from event u where u.undo_of = e.id)
 order by e.id desc limit ?
 """
 
@@ -205,20 +210,52 @@ def recent(store: Store, collection: str, curator: str, count: int, *, sample: i
         return [dict(row) for row in db.execute(RECENT, [curator, collection, sample, sample, count])]
 
 
-def events(store: Store, collection: str) -> list[dict[str, Any]]:
-    """Every event of the collection, oldest first, with the sample's name and the uid of what an undo undoes.
+def events(
+    store: Store, collection: str, *, sample: int | None = None, curator: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """The collection's events, oldest first: those on one sample, of one curator, and only the newest `limit`, where these are given.
+
+    Each is a row of the table with the sample's `name`, the uid of what an undo undoes as `undone_uid`, and whether it is `undone`.
 
     Raises:
         UnknownCollection: there is no such collection.
     """
     catalogue.collection(store, collection)
+    wanted = {"s.collection": collection, "e.sample": sample, "e.curator": curator}
+    given = {column: value for column, value in wanted.items() if value is not None}
     with store.reading() as db:
         rows = db.execute(
-            """select e.*, s.name, u.uid as undone_uid from event e join sample s on s.id = e.sample
-            left join event u on u.id = e.undo_of where s.collection = ? order by e.id""",
-            [collection],
+            f"""select e.*, s.name, u.uid as undone_uid, exists (select 1 from event x where x.undo_of = e.id) as undone
+            from event e join sample s on s.id = e.sample left join event u on u.id = e.undo_of
+            where {" and ".join(f"{column} = ?" for column in given)} order by e.id desc limit ?""",
+            [*given.values(), -1 if limit is None else limit],
+        )
+        return [dict(row) for row in rows][::-1]
+
+
+def curators(store: Store, collection: str) -> list[dict[str, Any]]:
+    """Who decided how often, the busiest first: curator, decisions (undone ones too) and how many are second opinions."""
+    with store.reading() as db:
+        rows = db.execute(
+            f"""select e.curator, count(*) as decisions, sum(e.stands = 0) as second_opinions from event e
+            join sample s on s.id = e.sample where s.collection = ? and e.action in ({", ".join("?" * len(DECIDING))})
+            group by e.curator order by decisions desc, e.curator""",
+            [collection, *DECIDING],
         )
         return [dict(row) for row in rows]
+
+
+def image_on(store: Store, sample: int, date: str) -> int:
+    """The number of the sample's image of that date, written as in the collection: YYYY-MM-DD, or YYYY-MM of a composite.
+
+    Raises:
+        BadDecision: there is none.
+    """
+    with store.reading() as db:
+        images = dict(tuple(row) for row in db.execute("select acquired, id from image where sample = ? order by slot", [sample]))
+    if date not in images:
+        raise BadDecision(f"This sample has no image of {date!r}. It has some of {', '.join(images) or 'no date at all'}.")
+    return images[date]
 
 
 def tally(store: Store, collection: str) -> dict[str, int]:
