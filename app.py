@@ -4,13 +4,15 @@ Runs before every page: title, navigation, curator. Start with `make run`.
 """
 
 import getpass
+from pathlib import Path
 
 import streamlit as st
 
 from data.errors import CropcheckError
 from pages.widgets import resources
 
-st.set_page_config(page_title="Cropcheck", page_icon=":material/grass:", layout="wide")
+st.set_page_config(page_title="Cropcheck", page_icon=str(Path(__file__).parent / "static" / "icon.png"), layout="wide")
+st.html(Path(__file__).parent / "static" / "app.css")
 st.session_state.setdefault("curator", getpass.getuser())
 
 page = st.navigation(

@@ -30,13 +30,21 @@ def confusion_figure(results: Results) -> go.Figure:
         text = f"<b>{counts[row, column]}</b><br>{shares[row, column]:.0%}"
         figure.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 13, "color": "#ffffff" if dark else "#222222"})
     totals = counts.sum(axis=1)
-    figure.update_xaxes(title="Predicted", tickvals=list(range(size)), ticktext=list(names), side="bottom", constrain="domain")
+    figure.update_xaxes(
+        title="Predicted",
+        showgrid=False,
+        tickangle=-30,
+        tickvals=list(range(size)),
+        ticktext=list(names),
+        side="bottom",
+        constrain="domain",
+    )
     figure.update_yaxes(
-        title="Truth (label in use)", tickvals=list(range(size)), ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
+        title="Truth (label in use)", showgrid=False, tickvals=list(range(size)), ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
         autorange="reversed",
     )  # fmt: skip
     figure.update_layout(
-        height=max(360, 110 + 56 * size), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False,
+        height=max(360, 120 + 44 * size), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False,
         clickmode="event+select", dragmode=False,
     )  # fmt: skip
     return figure

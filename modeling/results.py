@@ -39,6 +39,16 @@ class Results:
     seconds: float
     notes: tuple[str, ...] = field(default=())
 
+    def confusions(self, most: int) -> list[tuple[str, str, int]]:
+        """The largest cells off the diagonal as (truth, predicted, samples), the largest first; only cells that hold samples."""
+        cells = [
+            (truth, predicted, int(self.confusion[row, column]))
+            for row, truth in enumerate(self.classes)
+            for column, predicted in enumerate(self.classes)
+            if row != column and self.confusion[row, column]
+        ]
+        return sorted(cells, key=lambda cell: -cell[2])[:most]
+
 
 MATRICES = ("confusion", "validation", "neighbour")
 

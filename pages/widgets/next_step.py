@@ -12,7 +12,7 @@ ENOUGH_VERIFIED = 20
 
 def show(workspace: Workspace, collection: Collection, progress: Progress) -> None:
     """One sentence with one button, from the state of the collection."""
-    trained = [run for run in runs.listing(workspace) if run.collection == collection.name and run.state == "finished"]
+    trained = [run for run in runs.listing(workspace) if run.config.collection == collection.name and run.state == "finished"]
     here = {"collection": collection.name}
     if progress.decided < min(ENOUGH_VERIFIED, progress.samples) and not trained:
         text, page, label = (
