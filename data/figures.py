@@ -38,7 +38,7 @@ def crops_figure(records: list[dict], *, at_most: int = 14) -> go.Figure:
         crop = record["crop"]
         figure.add_bar(
             y=[crop if crop in shown else rest], x=[record["samples"]], orientation="h", showlegend=False,
-            marker={"color": record["color"] if crop in shown else "#c9cfc6", "line": {"color": "#5b655e", "width": 0.6}},
+            marker={"color": record["color"], "line": {"color": "#5b655e", "width": 0.6}} if crop in shown else {"color": "#c9cfc6"},
             hovertemplate=f"{crop} ({record['code']})<br>{record['region']}: %{{x}} samples<extra></extra>",
         )  # fmt: skip
     order = [*shown, *([rest] if len(shown) < len(crops) else [])]

@@ -40,7 +40,8 @@ def confusion_figure(results: Results) -> go.Figure:
         constrain="domain",
     )
     figure.update_yaxes(
-        title="Truth (label in use)", showgrid=False, tickvals=list(range(size)), ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
+        title="Truth (label in use)", showgrid=False, tickvals=list(range(size)),
+        ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
         autorange="reversed",
     )  # fmt: skip
     figure.update_layout(
@@ -106,7 +107,7 @@ def _cells(counts: np.ndarray, shares: np.ndarray, names: Sequence[str]) -> go.S
     """Squares over the cells, all but transparent: a click on a heatmap gives no selection, one on a marker does."""
     rows, columns = (axis.ravel() for axis in np.indices(counts.shape))
     return go.Scatter(
-        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": 44, "opacity": 0.01, "color": "#000000"},
+        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": "#000000"},
         selected={"marker": {"opacity": 0.15}}, unselected={"marker": {"opacity": 0.01}},
         customdata=[[names[row], names[column]] for row, column in zip(rows, columns, strict=True)],
         text=[f"{counts[row, column]} samples, {shares[row, column]:.1%} of the row" for row, column in zip(rows, columns, strict=True)],

@@ -17,34 +17,44 @@ if not finished:
         st.switch_page("pages/train.py")
     st.stop()
 
+
+def short(run: str) -> str:
+    """A run's name without that of its collection, which is chosen above it."""
+    return run.removeprefix(f"{collection.name}-")
+
+
 asked = st.query_params.get("run")
 if asked in finished and st.session_state.get("results.asked") != asked:
     st.session_state["results.run"] = st.session_state["results.asked"] = asked
 with st.sidebar:
-    name = st.selectbox("Run", finished, key="results.run")
+    name = st.selectbox("Run", finished, format_func=short, key="results.run")
     other = st.selectbox(
         "Compare with",
         [None, *(run for run in finished if run != name)],
-        format_func=lambda run: run or "no other run",
+        format_func=lambda run: short(run) if run else "no other run",
         key="results.other",
     )
+
+if cell := st.session_state.pop("results.cell", None):
+    queue = Queue("cell", (name, *cell))
+    st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": str(queue)})
 
 found = runs.results(workspace, name)
 compared = runs.results(workspace, other) if other else None
 scores.headline(found, compared)
 
 
-def open_cell() -> None:
-    """Remember the clicked cell; the page is left on its next run."""
+def clicked() -> None:
+    """Open the cell that was clicked."""
     points = st.session_state["results.matrix"]["selection"]["points"]
     if points:
-        st.session_state["results.cell"] = points[0]["customdata"][:2]
+        scores.open_cell(*points[0]["customdata"][:2])
 
 
 matrix, table = st.columns([3, 2], gap="large")
 with matrix:
     st.plotly_chart(
-        figures.confusion_figure(found), key="results.matrix", on_select=open_cell, selection_mode="points",
+        figures.confusion_figure(found), key="results.matrix", on_select=clicked, selection_mode="points",
         config={"displayModeBar": False},
     )  # fmt: skip
     st.caption("Rows: the label it was judged against. Columns: what the model read. A click on a cell opens its samples in Verify.")
@@ -54,7 +64,3 @@ with table:
 if compared:
     st.markdown(f"##### {other}")
     st.plotly_chart(figures.confusion_figure(compared), key="results.matrix.other", config={"displayModeBar": False})
-
-if cell := st.session_state.pop("results.cell", None):
-    queue = Queue("cell", (name, *cell))
-    st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": str(queue)})

@@ -45,8 +45,14 @@ def worst_cells(found: Results) -> None:
     st.markdown("##### Look at these")
     for truth, predicted, count in cells:
         label = f"{truth} read as {predicted}: {count}"
-        if st.button(label, key=f"results.worst.{truth}.{predicted}", icon=":material/arrow_forward:"):
-            st.session_state["results.cell"] = [truth, predicted]
+        st.button(
+            label, key=f"results.worst.{truth}.{predicted}", icon=":material/arrow_forward:", on_click=open_cell, args=(truth, predicted)
+        )
+
+
+def open_cell(truth: str, predicted: str) -> None:
+    """Ask for a cell's samples; the Results page leaves for Verify on its next run."""
+    st.session_state["results.cell"] = (truth, predicted)
 
 
 def per_class(found: Results, other: Results | None) -> None:
