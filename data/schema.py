@@ -88,6 +88,8 @@ create table sample (
     foreign key (collection, inventory_code) references legend_class (collection, code)
 );
 
+create index site_region     on site (collection, region, id);
+create index sample_order    on sample (collection, id);
 create index sample_open     on sample (collection, decision, id);
 create index sample_crop     on sample (collection, inventory_code, id);
 create index sample_shuffle  on sample (collection, shuffle);

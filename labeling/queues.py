@@ -5,6 +5,7 @@ the next sample costs the same in a collection of any size.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import quote, unquote
 
 from sqlite_utils import Database
@@ -61,32 +62,34 @@ def _rule(queue: Queue, collection: str) -> tuple[str, list]:
     if queue.kind == "cell":
         return (
             "prediction p indexed by prediction_cell join sample s on s.id = p.sample "
-            f"where p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED} and +s.collection = ?",
+            f"where p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED} and s.collection = ?",
             [*queue.values, collection],
         )
     if queue.kind == "crop":
-        return "sample s where s.collection = ? and s.inventory_code = ?", [collection, int(queue.values[0])]
+        return "sample s where s.collection = ? and s.inventory_code = ?", [collection, *queue.values]
     if queue.kind == "region":
-        return "sample s join site t on t.id = s.site where +s.collection = ? and t.region = ?", [collection, *queue.values]
-    if queue.kind == "random":
-        return "sample s where s.collection = ?", [collection]
-    # A unary plus keeps SQLite on the primary key: samples of a collection lie together, so this is a seek in order.
-    return "sample s where +s.collection = ?", [collection]
+        return "site t join sample s on s.site = t.id where t.collection = ? and t.region = ?", [collection, *queue.values]
+    return "sample s where s.collection = ?", [collection]
 
 
-def _key(queue: Queue) -> str:
-    return {"random": "(s.shuffle, s.id)", "cell": "p.sample"}.get(queue.kind, "s.id")
+# The columns that order a queue, each set together with its rule an index. A region's samples go site by site.
+KEYS = {"random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",)}
 
 
-def _order(queue: Queue, direction: str) -> str:
-    return ", ".join(f"{column} {direction}" for column in _key(queue).strip("()").split(", "))
+def _key(queue: Queue) -> tuple[str, ...]:
+    return KEYS.get(queue.kind, ("s.id",))
+
+
+def _compared(queue: Queue, comparison: str) -> str:
+    key = _key(queue)
+    return f"({', '.join(key)}) {comparison} ({', '.join('?' * len(key))})"
 
 
 def _place(db: Database, queue: Queue, collection: str, sample: int) -> list[int]:
-    row = db.execute("select id, shuffle from sample where id = ? and collection = ?", [sample, collection]).fetchone()
+    row = db.execute("select id, shuffle, site, year from sample where id = ? and collection = ?", [sample, collection]).fetchone()
     if row is None:
         raise UnknownSample(f"There is no sample number {sample} in {collection}. Reload the page.")
-    return [row["shuffle"], row["id"]] if queue.kind == "random" else [row["id"]]
+    return {"random": [row["shuffle"], row["id"]], "region": [row["site"], row["year"]]}.get(queue.kind, [row["id"]])
 
 
 def following(store: Store, collection: str, queue: Queue, after: int | None, count: int) -> list[int]:
@@ -115,10 +118,10 @@ def seek_sql(queue: Queue, collection: str, place: list[int], comparison: str) -
     if queue.kind == "unverified" and comparison == ">":
         rule, values = "sample s where s.collection = ? and s.decision is null", [collection]
     if place:
-        key = _key(queue)
-        rule += f" and {key} {comparison} ({', '.join('?' * len(place))})"
+        rule += f" and {_compared(queue, comparison)}"
     direction = "asc" if comparison == ">" else "desc"
-    return f"select s.id from {rule} order by {_order(queue, direction)} limit ?", [*values, *place]
+    order = ", ".join(f"{column} {direction}" for column in _key(queue))
+    return f"select s.id from {rule} order by {order} limit ?", [*values, *place]
 
 
 def _seek(db: Database, collection: str, queue: Queue, sample: int | None, count: int, comparison: str) -> list[int]:
@@ -131,7 +134,7 @@ def count(store: Store, collection: str, queue: Queue) -> dict[str, int]:
     """Members of the queue, and those of them without a decision."""
     rule, values = _rule(queue, collection)
     with store.reading() as db:
-        row = db.execute(f"select count(*), count(*) - count(s.decision) from {rule.replace('+s.', 's.')}", values).fetchone()
+        row = db.execute(f"select count(*), count(*) - count(s.decision) from {rule}", values).fetchone()
     return {"samples": row[0], "open": row[1]}
 
 
@@ -144,8 +147,7 @@ def position(store: Store, collection: str, queue: Queue, sample: int) -> int:
     rule, values = _rule(queue, collection)
     with store.reading() as db:
         place = _place(db, queue, collection, sample)
-        key = f"{_key(queue)} <= ({', '.join('?' * len(place))})"
-        return db.execute(f"select count(*) from {rule.replace('+s.', 's.')} and {key}", [*values, *place]).fetchone()[0]
+        return db.execute(f"select count(*) from {rule} and {_compared(queue, '<=')}", [*values, *place]).fetchone()[0]
 
 
 def contains(store: Store, collection: str, queue: Queue, sample: int) -> bool:
@@ -174,11 +176,20 @@ def reason(store: Store, collection: str, queue: Queue) -> str:
 
 def entries(store: Store, collection: str, queue: Queue, samples: list[int]) -> list[Entry]:
     """The samples with their positions and the reason; `samples` follow one another in the queue's order."""
+    if not samples:
+        return []
     why = reason(store, collection, queue)
-    if queue.kind == "unverified":  # what is decided lies between them, so each is counted by itself
-        return [Entry(sample, position(store, collection, queue, sample), why) for sample in samples]
-    first = position(store, collection, queue, samples[0]) if samples else 0
-    return [Entry(sample, first + step, why) for step, sample in enumerate(samples)]
+    ranks = [position(store, collection, queue, samples[0])]
+    with store.reading() as db:
+        for before, sample in pairwise(samples):
+            ranks.append(ranks[-1] + (_between(db, collection, before, sample) if queue.kind == "unverified" else 1))
+    return [Entry(sample, rank, why) for sample, rank in zip(samples, ranks, strict=True)]
+
+
+def _between(db: Database, collection: str, before: int, sample: int) -> int:
+    """How far apart two samples lie in the collection's order: decided ones may lie between them."""
+    span = "select count(*) from sample where collection = ? and id > ? and id <= ?"
+    return db.execute(span, [collection, before, sample]).fetchone()[0]
 
 
 def choices(store: Store, collection: str) -> tuple[list[tuple[int, str, int]], list[tuple[str, int]]]:
@@ -196,3 +207,15 @@ def choices(store: Store, collection: str) -> tuple[list[tuple[int, str, int]], 
             [collection],
         ).fetchall()
     return [tuple(row) for row in crops], [tuple(row) for row in regions]
+
+
+def cells(store: Store, collection: str) -> list[tuple[str, str, str, int]]:
+    """Cells of the confusion matrices as (run, truth, predicted, samples): the newest run first, its largest confusions first."""
+    with store.reading() as db:
+        rows = db.execute(
+            f"""select p.run, p.truth, p.predicted, count(*) as n from prediction p join run r on r.name = p.run
+            where r.collection = ? and p.truth is not null and {JUDGED} group by p.run, p.truth, p.predicted
+            order by r.created desc, p.truth = p.predicted, n desc""",
+            [collection],
+        ).fetchall()
+    return [tuple(row) for row in rows]
