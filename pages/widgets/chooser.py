@@ -4,12 +4,13 @@ import streamlit as st
 
 from data import catalogue
 from data.catalogue import Collection
-from pages.widgets import resources
+from pages.widgets import entry, resources
 
 
 def collection() -> Collection:
     """The collection that the user works on; without any, an empty state and the end of the page."""
-    known = {entry.name: entry for entry in catalogue.collections(resources.workspace().store)}
+    entry.through_app()
+    known = {one.name: one for one in catalogue.collections(resources.workspace().store)}
     if not known:
         st.info(
             "There are no collections in this workspace yet. Make the three demo collections with `python -m data init`, "
