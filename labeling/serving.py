@@ -39,21 +39,25 @@ def answer(
         start: the sample that the queue begins with, see `start_of`.
         message: what the card sent, or None at its first showing: `n` (its number), `window` (the queue that it is about), `events`
             (see `labeling.decisions.record`), `have` and `want` (samples whose cards it holds and lacks), `head` and `tail` (first
-            and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it).
+            and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it),
+            `restart` (begin with the queue's first).
 
     Returns:
-        JSON-ready: n, saved (uids), seconds (those kept as second opinions), errors, entries, cards, states, stats, recent.
+        JSON-ready: n, window, initial (the entries begin the queue), saved (uids), seconds (those kept as second opinions), errors,
+        ahead and behind (entries), cards, states, stats, recent, and what all cards share.
     """
     store, message = workspace.store, message or {}
     outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [])
-    window = f"{collection}|{queue}|{start}"
+    window = f"{collection}|{queue}"
+    if message.get("restart"):
+        start = start_of(workspace, collection, queue, None)
     known = message if message.get("window") == window else {}
     ahead = _ahead(workspace, collection, queue, start, known)
     behind = _behind(workspace, collection, queue, start, known)
     wanted = [*known.get("want", []), *([] if known else [entry["sample"] for entry in ahead["entries"]])]
     have = [sample for sample in known.get("have", []) if isinstance(sample, int)]
     return {
-        "n": message.get("n", 0), "window": window, "workspace": workspace_key(workspace), "curator": curator,
+        "n": message.get("n", 0), "window": window, "initial": not known, "workspace": workspace_key(workspace), "curator": curator,
         "queue": str(queue), "collection": cards.collection_record(store, collection),
         "saved": [outcome.uid for outcome in outcomes if outcome.stored],
         "seconds": [outcome.uid for outcome in outcomes if outcome.stored and not outcome.stands],

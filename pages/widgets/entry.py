@@ -1,11 +1,29 @@
-"""The way into the app that leads through app.py, whatever address was opened first."""
+"""The way into the app: its pages, and the road back through app.py where Streamlit ran a page without it."""
 
 import runpy
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def navigation() -> StreamlitPage:
+    """Set up the title and the pages; the one that was asked for is to be run."""
+    st.set_page_config(page_title="Cropcheck", page_icon=str(ROOT / "static" / "icon.png"), layout="wide")
+    st.html(ROOT / "static" / "app.css")
+    return st.navigation(
+        [
+            st.Page(ROOT / "pages" / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page(ROOT / "pages" / "verify.py", title="Verify", icon=":material/task_alt:", url_path="verify"),
+            st.Page(ROOT / "pages" / "explore.py", title="Explore", icon=":material/show_chart:", url_path="explore"),
+            st.Page(ROOT / "pages" / "map.py", title="Map", icon=":material/map:", url_path="map"),
+            st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:", url_path="train"),
+            st.Page(ROOT / "pages" / "results.py", title="Results", icon=":material/grid_on:", url_path="results"),
+        ],
+        position="top",
+    )
 
 
 def through_app() -> None:
@@ -15,5 +33,5 @@ def through_app() -> None:
     their own and runs them without app.py: no curator, no navigation. A reload after the server's restart meets that.
     """
     if "curator" not in st.session_state:
-        runpy.run_path(str(APP))
+        runpy.run_path(str(ROOT / "app.py"))
         st.stop()

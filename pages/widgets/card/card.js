@@ -1,0 +1,294 @@
+// The Verify card: holds the next cards, moves on by itself at a key, and keeps every decision until the server has stored it.
+// Assembled after unsaved.js, paint.js and view.js into one module; Streamlit calls the default export at every answer.
+
+const RESEND_MS = 2000;
+const AHEAD_WANTED = 12, BEHIND_WANTED = 3; // cards held ready on either side
+const KEPT = 24; // cards held on either side before the farthest are let go
+const DECIDING = ["agree", "relabel", "reject", "unsure"];
+
+class Card {
+  constructor(root) {
+    this.root = root;
+    this.view = new View(root, this);
+    this.items = new Map(); // sample -> {card, sprite, inventory}
+    this.order = [];
+    this.at = 0;
+    this.ends = { ahead: false, behind: false };
+    this.previous = new Map(); // uid -> the decision that was in force before it
+    this.errors = new Map();
+    this.started = performance.now();
+    this.decided = [];
+    this.sequence = 0;
+    this.message = { n: 0, at: -Infinity, open: false };
+    this.onKey = (event) => handleKey(this, event);
+    addEventListener("keydown", this.onKey, true); // before Streamlit's own shortcuts see it
+    this.timer = setInterval(() => this.tick(), RESEND_MS);
+  }
+
+  close() {
+    removeEventListener("keydown", this.onKey, true);
+    clearInterval(this.timer);
+  }
+
+  get entry() { return this.order[this.at]; }
+  get item() { return this.entry && this.items.get(this.entry.sample); }
+  get ready() { return Boolean(this.item?.sprite && this.view.painted === this.entry.sample); }
+
+  // --- what the server says -------------------------------------------------------------------------------------------------
+
+  receive(data, send) {
+    this.send_ = send;
+    const first = !this.data;
+    if (first || this.data.workspace !== data.workspace) this.unsaved = new Unsaved(data.workspace);
+    if (first) this.dirty = this.unsaved.events.size > 0;
+    this.data = data;
+    if (data.n >= this.message.n) this.message.open = false;
+    this.unsaved.drop([...data.saved, ...data.errors.map((error) => error.uid)]);
+    for (const error of data.errors) this.errors.set(error.uid, error.text);
+    this.failure = data.failure;
+    if (data.seconds.some((uid) => !this.seconds?.has(uid))) this.noteSecond(data.seconds);
+    this.follow(data);
+    for (const card of data.cards) this.take(card);
+    this.applyStates(data.states);
+    this.view.refresh();
+    if (!this.item?.sprite) this.show();
+    this.ask();
+  }
+
+  noteSecond(uids) {
+    this.seconds = new Set([...(this.seconds ?? []), ...uids]);
+    this.view.say("Someone else decided on that sample meanwhile: yours is kept beside it as a second opinion.", 8000);
+  }
+
+  // Joins the entries to the part of the queue that is known, or begins anew where the queue is another.
+  follow(data) {
+    if (data.window !== this.window || this.restarting) {
+      if (!data.initial) return this.restarting ? null : this.send({ window: null });
+      this.window = data.window;
+      this.restarting = false;
+      this.order = [...data.behind.entries, ...data.ahead.entries];
+      this.at = data.behind.entries.length;
+      this.ends = { ahead: data.ahead.end, behind: data.behind.end };
+      this.view.painted = null;
+      return this.view.newQueue();
+    }
+    if (data.initial) return;
+    const known = new Set(this.order.map((entry) => entry.sample));
+    const fresh = (entries) => entries.filter((entry) => !known.has(entry.sample));
+    if (data.ahead.after !== null && data.ahead.after === this.order.at(-1)?.sample) {
+      this.order.push(...fresh(data.ahead.entries));
+      this.ends.ahead = data.ahead.end;
+    }
+    if (data.behind.before !== null && data.behind.before === this.order[0]?.sample) {
+      const earlier = fresh(data.behind.entries);
+      this.order.unshift(...earlier);
+      this.at += earlier.length;
+      this.ends.behind = data.behind.end;
+    }
+  }
+
+  // Decodes the pictures now, so that showing them later takes no time.
+  async take(card) {
+    if (this.items.has(card.id)) return;
+    const item = { card, sprite: null, inventory: null };
+    this.items.set(card.id, item);
+    const decoded = async (address) => {
+      const image = new Image();
+      image.src = address;
+      await image.decode();
+      return createImageBitmap(image);
+    };
+    if (card.error) {
+      item.sprite = document.createElement("canvas");
+    } else {
+      item.inventory = card.inventory && (await decoded(card.inventory));
+      item.sprite = card.sprite ? await decoded(card.sprite) : document.createElement("canvas");
+    }
+    card.sprite = card.inventory = null;
+    this.replay(card);
+    if (this.entry?.sample === card.id) this.show();
+  }
+
+  // What this browser knows and the server did not when it drew the card.
+  replay(card) {
+    const undone = new Set(this.unsaved.of(card.id).map((event) => event.undo_of));
+    for (const event of this.unsaved.of(card.id)) if (event.action !== "undo" && !undone.has(event.uid)) applyEvent(card, event);
+  }
+
+  applyStates(states) {
+    for (const [sample, state] of Object.entries(states)) {
+      const item = this.items.get(Number(sample));
+      if (item && !this.unsaved.of(Number(sample)).length) Object.assign(item.card, state);
+    }
+    if (this.ready) this.view.labels(this.item.card);
+  }
+
+  // --- what we say to the server --------------------------------------------------------------------------------------------
+
+  tick() {
+    this.unsaved?.collect(OTHERS_AFTER_MS);
+    this.view.counters();
+    if (this.unsaved?.events.size) this.send();
+    else this.ask();
+  }
+
+  // Asks for cards that will be needed soon; one question at a time.
+  ask() {
+    const waited = performance.now() - this.message.at;
+    if (this.message.open && waited < RESEND_MS) return;
+    const more = this.needs();
+    if (this.dirty || more.want.length || more.forward || more.backward) this.send();
+  }
+
+  needs() {
+    const near = this.order.slice(Math.max(0, this.at - BEHIND_WANTED), this.at + AHEAD_WANTED);
+    const order = near.sort((a, b) => Math.abs(a.rank - (this.entry?.rank ?? 0)) - Math.abs(b.rank - (this.entry?.rank ?? 0)));
+    return {
+      want: order.map((entry) => entry.sample).filter((sample) => !this.items.has(sample)),
+      forward: !this.ends.ahead && this.order.length - this.at < AHEAD_WANTED,
+      backward: !this.ends.behind && this.at < BEHIND_WANTED,
+    };
+  }
+
+  send(extra = {}) {
+    this.letGo();
+    this.dirty = false;
+    this.message = { n: this.message.n + 1, at: performance.now(), open: true };
+    this.send_({
+      n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(),
+      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, ...extra,
+    });
+  }
+
+  letGo() {
+    const near = new Set(this.order.slice(Math.max(0, this.at - KEPT), this.at + KEPT).map((entry) => entry.sample));
+    for (const sample of this.items.keys()) if (!near.has(sample)) this.items.delete(sample);
+  }
+
+  // --- what the curator does ------------------------------------------------------------------------------------------------
+
+  // Stores an event in the browser; the server hears of it right after the next card is painted.
+  act(action, extra = {}) {
+    const { card } = this.item;
+    const event = {
+      uid: newUid(), t: Date.now(), seq: this.sequence++, curator: this.data.curator, collection: this.data.collection.name,
+      sample: card.id, name: card.name, action, queue: `${this.data.queue}: ${this.entry.reason}`, rank: this.entry.rank,
+      run: (this.view.options.prediction && card.prediction?.run) || null, seen: card.decision?.uid ?? null,
+      ms: Math.round(performance.now() - this.view.shownAt), ...extra,
+    };
+    this.unsaved.add(event);
+    this.previous.set(event.uid, card.decision);
+    applyEvent(card, event);
+    if (DECIDING.includes(action)) {
+      this.decided.push(event.t);
+      this.step(1);
+    } else this.view.labels(card);
+    this.later();
+  }
+
+  later() {
+    this.dirty = true;
+    setTimeout(() => {
+      this.view.log();
+      this.ask();
+    }, 60); // after the paint, so that it never waits for this
+  }
+
+  step(by) {
+    const to = this.at + by;
+    if (to < 0) return this.view.say(this.ends.behind ? "This is the first sample of the queue." : "Earlier samples are on their way.");
+    this.at = Math.min(to, this.order.length);
+    this.show();
+  }
+
+  restart() {
+    this.restarting = true;
+    this.send({ window: null, restart: true });
+  }
+
+  show() {
+    if (!this.entry) {
+      this.view.finished(this.ends.ahead);
+    } else if (this.item?.sprite) {
+      this.view.show(this.item, this.entry);
+      addressOf(this);
+    } else {
+      this.view.waiting();
+    }
+  }
+
+  // Takes back the newest own event that is not taken back yet, and returns to its sample.
+  undo() {
+    const waiting = this.unsaved.list();
+    const undone = new Set(waiting.filter((event) => event.action === "undo").map((event) => event.undo_of));
+    const mine = waiting.filter((event) => event.action !== "undo" && event.collection === this.data.collection.name).reverse();
+    const target = [...mine, ...this.data.recent.filter((row) => !this.unsaved.events.has(row.uid))].find((event) => !undone.has(event.uid));
+    if (!target) return this.view.say("Nothing of yours is left to undo in this collection.");
+    const event = {
+      uid: newUid(), t: Date.now(), seq: this.sequence++, curator: this.data.curator, collection: this.data.collection.name,
+      sample: target.sample, name: target.name, action: "undo", undo_of: target.uid, queue: this.data.queue,
+    };
+    this.unsaved.add(event);
+    const card = this.items.get(target.sample)?.card;
+    if (card) revertEvent(card, target, this.previous.get(target.uid) ?? null);
+    if (DECIDING.includes(target.action)) this.decided.pop();
+    this.goTo(target.sample);
+    this.view.say(`Undone: ${target.name}, ${target.action}.`);
+    this.later();
+  }
+
+  goTo(sample) {
+    const found = this.order.findIndex((entry) => entry.sample === sample);
+    if (found < 0) this.order.splice(this.at, 0, { sample, rank: this.entry?.rank ?? 0, reason: "Came back by undo." });
+    else this.at = found;
+    this.show();
+  }
+}
+
+// The card as it is after `event`, before the server has said so.
+function applyEvent(card, event) {
+  if (DECIDING.includes(event.action)) {
+    const agreed = event.action === "relabel" && event.code === card.code;
+    card.decision = {
+      uid: event.uid, curator: event.curator, action: agreed ? "agree" : event.action, code: event.code ?? card.code,
+      reason: event.reason, note: event.note, at: new Date(event.t).toISOString(),
+    };
+  } else if (event.action === "flag") card.flagged = !card.flagged;
+  else if (event.action === "quality") {
+    const image = card.images.find((found) => found.id === event.image);
+    event.old = image.quality;
+    image.quality = event.quality;
+  }
+}
+
+function revertEvent(card, event, previous) {
+  if (DECIDING.includes(event.action)) card.decision = previous;
+  else if (event.action === "flag") card.flagged = !card.flagged;
+  else if (event.action === "quality") {
+    const image = card.images.find((found) => found.id === event.image);
+    if (image) image.quality = event.old;
+  }
+}
+
+// The address names the sample, so that a reload comes back to it. Written at rest: browsers ration it.
+function addressOf(state) {
+  clearTimeout(state.addressTimer);
+  state.addressTimer = setTimeout(() => {
+    const url = new URL(location);
+    if (state.item) url.searchParams.set("sample", state.item.card.name);
+    history.replaceState(history.state, "", url);
+  }, 400);
+}
+
+const cards = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".card");
+  if (!cards.has(root)) cards.set(root, new Card(root));
+  const card = cards.get(root);
+  card.receive(data, (message) => setStateValue("client", message));
+  return () => {
+    card.close();
+    cards.delete(root);
+  };
+}

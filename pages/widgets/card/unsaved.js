@@ -1,0 +1,54 @@
+// Decisions that the server has not acknowledged. Each lies under its own key in localStorage, written before the card moves on,
+// so a reload, a closed tab or a dying server loses none, and two tabs never overwrite each other's.
+
+const OTHERS_AFTER_MS = 5000; // events this old that another tab left behind are sent by this one
+
+class Unsaved {
+  constructor(workspace) {
+    this.prefix = `cropcheck.${workspace}.event.`;
+    this.events = new Map();
+    this.trouble = "";
+    this.collect(0);
+  }
+
+  // Everything in localStorage that is at least `age` milliseconds old, whoever put it there.
+  collect(age) {
+    for (let i = 0; i < localStorage.length; i++) {
+      const key = localStorage.key(i);
+      if (!key.startsWith(this.prefix)) continue;
+      const event = JSON.parse(localStorage.getItem(key));
+      if (Date.now() - event.t >= age) this.events.set(event.uid, event);
+    }
+  }
+
+  add(event) {
+    this.events.set(event.uid, event);
+    try {
+      localStorage.setItem(this.prefix + event.uid, JSON.stringify(event));
+      this.trouble = "";
+    } catch (error) {
+      this.trouble = `This browser cannot keep unsaved decisions (${error.name}): do not close the tab before they are saved.`;
+    }
+  }
+
+  drop(uids) {
+    for (const uid of uids) {
+      this.events.delete(uid);
+      localStorage.removeItem(this.prefix + uid);
+    }
+  }
+
+  list() {
+    return [...this.events.values()].sort((a, b) => a.t - b.t || a.seq - b.seq);
+  }
+
+  of(sample) {
+    return this.list().filter((event) => event.sample === sample);
+  }
+}
+
+// crypto.randomUUID exists on https and localhost only; curators may come over plain http.
+function newUid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

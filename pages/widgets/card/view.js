@@ -1,0 +1,259 @@
+// What stands on the card, and which key or button does what.
+
+class View {
+  constructor(root, state) {
+    this.root = root;
+    this.state = state;
+    this.find = (selector) => root.querySelector(selector);
+    this.options = { view: 0, index: 0, envelope: true, inventory: false, prediction: true };
+    this.slot = null; // the date that the curator looks at, kept from card to card
+    this.shownAt = Infinity;
+    this.painted = null;
+    root.onclick = (event) => this.clicked(event);
+    this.find("select.index").onchange = (event) => {
+      this.options.index = Number(event.target.value);
+      event.target.blur();
+      this.season();
+    };
+  }
+
+  get collection() { return this.state.data.collection; }
+  get index() { return this.collection.indices[this.options.index] ?? this.collection.indices[0]; }
+
+  clicked(event) {
+    const date = event.target.closest("[data-date]");
+    if (date) return this.pick(Number(date.dataset.date));
+    const button = event.target.closest("[data-key]");
+    if (!button) return;
+    button.blur();
+    perform(this.state, button.dataset.key, event.timeStamp);
+  }
+
+  // --- a new queue, once ----------------------------------------------------------------------------------------------------
+
+  newQueue() {
+    const { collection } = this;
+    this.find(".simulated").hidden = !collection.simulated;
+    const select = this.find("select.index");
+    select.innerHTML = collection.indices.map((index, place) => `<option value="${place}" title="${escapeText(index.title)}">${index.name}</option>`).join("");
+    if (this.options.index >= collection.indices.length) this.options.index = 0;
+    select.value = this.options.index;
+    this.find(".digits").innerHTML = collection.legend
+      .filter((entry) => entry.digit !== null)
+      .sort((a, b) => ((a.digit + 9) % 10) - ((b.digit + 9) % 10))
+      .map((entry) => `<button data-key="${entry.digit}" title="${escapeText(entry.name)} · ${escapeText(entry.name_fr)} · ${entry.code}"><kbd>${entry.digit}</kbd>${swatch(entry.color)}<span>${escapeText(entry.name)}</span></button>`)
+      .join("") + `<button data-key="c"><kbd>C</kbd><span>Other class…</span></button>`;
+    this.slot = null;
+    this.strip = [];
+    this.find(".strip").replaceChildren();
+    this.find(".strip").classList.toggle("few", collection.slots.length <= 7);
+    this.closeSheet();
+  }
+
+  // --- one card -------------------------------------------------------------------------------------------------------------
+
+  show(item, entry) {
+    const { card } = item;
+    this.find(".state").hidden = true;
+    this.find("main").hidden = false;
+    if (card.error) return this.unreadable(card);
+    this.shown = this.choose(card);
+    this.painted = card.id;
+    this.head(card, entry);
+    this.labels(card);
+    this.pictures(item);
+    this.season();
+    this.counters();
+    this.root.dataset.sample = card.name;
+    this.root.dataset.shown = (Number(this.root.dataset.shown) || 0) + 1;
+    this.shownAt = performance.now();
+  }
+
+  // The date of the card before, or else the greenest clear one.
+  choose(card) {
+    const usable = card.images.map((image, place) => ({ image, place })).filter(({ image }) => image.quality === "ok");
+    if (!usable.length) return card.images.length ? 0 : -1;
+    const values = card.profiles[this.collection.indices[0].name] ?? [];
+    if (this.slot === null) {
+      const best = usable.reduce((a, b) => ((values[b.place] ?? -1) > (values[a.place] ?? -1) ? b : a));
+      this.slot = best.image.slot;
+    }
+    return usable.reduce((a, b) => (Math.abs(b.image.slot - this.slot) < Math.abs(a.image.slot - this.slot) ? b : a)).place;
+  }
+
+  head(card, entry) {
+    this.find(".name").textContent = card.name;
+    const north = card.lat >= 0 ? "N" : "S", east = card.lon >= 0 ? "E" : "W";
+    this.find(".where").textContent =
+      `${card.region} · ${card.year} · ${Math.abs(card.lat).toFixed(4)}° ${north} ${Math.abs(card.lon).toFixed(4)}° ${east}`;
+    this.find(".why").textContent = entry.reason;
+  }
+
+  labels(card) {
+    const named = (code) => this.collection.legend.find((entry) => entry.code === code);
+    const label = named(card.code), modal = named(card.modal);
+    this.find(".label .swatch").style.background = label.color;
+    this.find(".crop").textContent = label.name;
+    this.find(".crop-fr").textContent = `${label.name_fr} · ${this.collection.series || !card.code ? "" : "inventory "}code ${card.code}`;
+    this.find(".purity").innerHTML = this.collection.series || (card.purity === 1 && !this.items(card).inventory) ? ""
+      : `<b>${Math.round(card.purity * 100)} %</b> of the patch` + (card.modal !== card.code ? `<br>mostly ${swatch(modal.color)}${escapeText(modal.name)}` : "");
+    this.find(".verdict").innerHTML = this.verdict(card);
+    this.root.querySelectorAll("[data-key=f]").forEach((button) => button.classList.toggle("on", card.flagged));
+    const model = card.prediction;
+    const share = (value) => `${Math.round(value * 100)} %`;
+    this.find(".model").innerHTML = !model || !this.options.prediction ? ""
+      : `Model: ${swatch(model.color)}<b>${escapeText(model.predicted)}</b> ${share(model.probability)}`
+        + (model.second ? `, then ${escapeText(model.second)} ${share(model.second_probability)}` : "") + ` <span>${escapeText(model.run)}</span>`;
+    this.find("[data-key=o]").classList.toggle("on", this.options.prediction && Boolean(model));
+    this.find("[data-key=o]").disabled = !model;
+  }
+
+  items(card) { return this.state.items.get(card.id) ?? {}; }
+
+  verdict(card) {
+    const flag = card.flagged ? `<span class="flag">flagged</span>` : "";
+    if (!card.decision) return `${flag}<span class="open">not verified yet</span>`;
+    const { curator } = card.decision;
+    const who = curator === this.state.data.curator ? "you" : escapeText(curator);
+    return `${flag}<span class="done">${escapeText(decisionText(this.collection, card.decision))}</span><small>by ${who}</small>`;
+  }
+
+  // --- the season -----------------------------------------------------------------------------------------------------------
+
+  pictures(item) {
+    const { card } = item;
+    const strip = this.find(".strip");
+    while (this.strip.length < this.collection.slots.length) {
+      const frame = document.createElement("button");
+      frame.innerHTML = `<canvas width="56" height="56"></canvas><span></span>`;
+      strip.append(frame);
+      this.strip.push({ frame, canvas: frame.firstChild, text: frame.lastChild });
+    }
+    const places = new Map(card.images.map((image, place) => [image.slot, place]));
+    this.strip.forEach(({ frame, canvas, text }, slot) => {
+      const place = places.get(slot) ?? -1;
+      const image = card.images[place];
+      drawTile(canvas, item, place, this.options.view);
+      frame.className = `frame ${image ? image.quality : "missing"}${place === this.shown && place >= 0 ? " here" : ""}`;
+      frame.disabled = !image;
+      if (image) frame.dataset.date = place;
+      else delete frame.dataset.date;
+      text.textContent = dateText(image?.acquired ?? this.collection.slots[slot]);
+      frame.title = image ? imageText(image) : "no image";
+    });
+    drawTile(this.find(".big"), item, this.shown, this.options.view, this.options.inventory);
+    const image = card.images[this.shown];
+    this.find(".date").textContent = image ? imageText(image) : "This sample has no image.";
+    this.find(".view").textContent = this.collection.views[this.options.view].title + (card.outline ? ", field mean in the field's shape" : "");
+    const on = { q: image?.quality === "cloud", b: image?.quality === "bad", m: this.options.inventory && Boolean(item.inventory) };
+    for (const [key, lit] of Object.entries(on)) this.find(`[data-key=${key}]`).classList.toggle("on", lit);
+    this.find("[data-key=m]").disabled = !item.inventory;
+  }
+
+  season() {
+    const { item } = this.state;
+    if (!item) return;
+    this.find(".chart").innerHTML = chart(this.collection, item.card, this.index, this.shown, this.options.envelope);
+    const value = item.card.profiles[this.index.name]?.[this.shown];
+    this.find(".value").textContent = value == null ? "–" : value.toFixed(2);
+    this.find(".key-of-bands").innerHTML = !this.options.envelope ? "" : item.card.envelopes.map((envelope) =>
+      `<span>${swatch(envelope.color)}${escapeText(envelope.class)}, ${envelope.n < 20 ? `${envelope.n} of 20 verified` : `n = ${envelope.n}`}</span>`).join("");
+    this.find("[data-key=e]").classList.toggle("on", this.options.envelope);
+  }
+
+  redraw() {
+    if (!this.state.ready) return;
+    this.pictures(this.state.item);
+    this.season();
+  }
+
+  pick(place) {
+    const { card } = this.state.item;
+    if (!card.images[place]) return;
+    this.shown = place;
+    this.slot = card.images[place].slot;
+    this.redraw();
+  }
+
+  // --- what surrounds the card ----------------------------------------------------------------------------------------------
+
+  refresh() {
+    this.counters();
+    this.log();
+    const { failure, errors, unsaved } = this.state;
+    const lines = [failure && `Not saved yet: ${failure}`, unsaved.trouble].filter(Boolean).map((text) => `<p>${escapeText(text)}</p>`);
+    for (const [uid, text] of errors)
+      lines.push(`<p>Not stored: ${escapeText(text)} <button data-key="dismiss:${escapeText(uid)}">Understood</button></p>`);
+    this.find(".messages").innerHTML = lines.join("");
+  }
+
+  counters() {
+    const { data, entry, unsaved, decided } = this.state;
+    if (!data) return;
+    const { samples, open } = data.stats.queue;
+    const rank = entry ? `${entry.rank.toLocaleString("en")} of ` : "";
+    this.find(".place").textContent = `${rank}${samples.toLocaleString("en")} · ${open.toLocaleString("en")} open`;
+    const recently = decided.filter((at) => Date.now() - at < 300000);
+    const minutes = recently.length > 1 ? (recently.at(-1) - recently[0]) / 60000 : 0;
+    this.find(".rate").textContent = minutes > 0 ? `${Math.round((recently.length - 1) / minutes)} a minute` : "";
+    const waiting = unsaved.events.size;
+    this.root.dataset.unsaved = waiting;
+    this.find(".unsaved").textContent = waiting ? `${waiting} unsaved` : "all saved";
+    this.find(".unsaved").classList.toggle("waiting", waiting > 0);
+  }
+
+  log() {
+    const { data, unsaved } = this.state;
+    const waiting = unsaved.list();
+    const undone = new Set(waiting.map((event) => event.undo_of));
+    const own = waiting.filter((event) => event.action !== "undo").reverse().map((event) => ({ ...event, new: event.code, waiting: true }));
+    const rows = [...own, ...data.recent.filter((row) => !unsaved.events.has(row.uid))].filter((row) => !undone.has(row.uid)).slice(0, 10);
+    this.find(".recent").innerHTML = rows.map((row) => {
+      const text = decisionText(this.collection, { ...row, code: row.new, quality: row.quality ?? row.new, flagged: row.new !== "0" });
+      const mark = row.waiting ? "not saved yet" : row.stands ? "" : "second opinion";
+      return `<li class="${row.waiting ? "waiting" : ""}"><b>${escapeText(row.name)}</b> ${escapeText(text)} <small>${mark}</small></li>`;
+    }).join("");
+    this.counters();
+  }
+
+  say(text, lasting = 2500) {
+    this.find(".hint").textContent = text;
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => (this.find(".hint").textContent = ""), lasting);
+  }
+
+  message(title, text) {
+    this.painted = null;
+    this.shownAt = Infinity;
+    this.find("main").hidden = true;
+    const state = this.find(".state");
+    state.hidden = false;
+    state.innerHTML = `<h2>${escapeText(title)}</h2><p>${escapeText(text)}</p>
+      <div class="keys"><button data-key="ArrowLeft"><kbd>←</kbd>Previous</button><button data-key="z"><kbd>Z</kbd>Undo</button><button data-key="restart">Begin again</button></div>`;
+    this.root.dataset.sample = "";
+    this.counters();
+  }
+
+  waiting() { this.painted = null; this.shownAt = Infinity; this.say("The next card is on its way."); }
+
+  unreadable(card) {
+    this.message(`${card.name ?? `Sample ${card.id}`} cannot be shown`, card.error);
+    this.find(".state .keys").innerHTML += `<button data-key="ArrowRight"><kbd>→</kbd>Next</button>`;
+  }
+
+  finished(end) {
+    if (!end) return this.waiting();
+    const { samples, open } = this.state.data.stats.queue;
+    if (!this.state.order.length && !samples) return this.message("This queue is empty", "No sample belongs to it. Choose another queue in the sidebar.");
+    if (!this.state.order.length) return this.message("Everything here is decided", "Every sample of this collection has a decision. Train a model on them, or choose another queue in the sidebar.");
+    const here = this.state.decided.length;
+    this.message("End of the queue", `${here} decided in this sitting. ` + (open
+      ? `${open} of its ${samples} samples are still open: begin again, or choose another queue in the sidebar.`
+      : "Every sample of it is decided: train a model on them, or choose another queue in the sidebar."));
+  }
+
+  closeSheet() {
+    this.find(".sheet").hidden = true;
+    this.find(".sheet").innerHTML = "";
+  }
+}
