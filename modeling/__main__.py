@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from types import FrameType
 
@@ -55,8 +56,8 @@ def train(collection: str | None, model: str, run: str | None, lock: int | None,
     """
     workspace = workspaces.current().open()
     if run:
-        folder = rundir.at(workspace.runs, run)
-        runs.refuse_finished(runs.status(workspace, run))
+        # With a lock, the process that started this one has checked the run and holds it for us.
+        folder = runs.resumable(workspace, run) if lock is None else rundir.at(workspace.runs, run)
     elif collection:
         given = {name: value for name, value in chosen.items() if value is not None}
         folder = runs.create(workspace, TrainConfig.for_model(model, collection, **given))
@@ -118,13 +119,11 @@ def _work(workspace: Workspace, run: RunDir, lock: int | None) -> None:
 
 def _train(workspace: Workspace, run: RunDir) -> None:
     (run.path / "pid").write_text(str(os.getpid()))
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _stop)
     _quiet_threads()
     try:
-        from modeling import training
+        with _stoppable(), redirect_stdout(sys.stderr):  # standard output is for figures alone
+            from modeling import training
 
-        with redirect_stdout(sys.stderr):  # standard output is for figures alone
             training.train(workspace, run)
     except Cancelled:
         run.say("cancelled")
@@ -135,6 +134,17 @@ def _train(workspace: Workspace, run: RunDir) -> None:
     except BaseException as error:
         run.say("failed", message=f"{type(error).__name__}: {error}")
         raise
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn the signals that ask a process to stop into Cancelled."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

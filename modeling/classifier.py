@@ -42,10 +42,7 @@ class Features(nn.Module):
     def fit(self, values: Tensor, present: Tensor) -> None:
         """Take mean and standard deviation of every channel from the training part's `values` where `present`."""
         channels = self._channels(values)
-        if self.axis == 1:
-            flat = channels.movedim(1, -1).flatten(0, -2)  # (B H W, C)
-        else:
-            flat = channels[present]  # (dates, C)
+        flat = channels.movedim(1, -1).flatten(0, -2) if self.axis == 1 else channels[present]  # (B H W, C) or (dates, C)
         known = torch.isfinite(flat)
         count = known.sum(dim=0).clamp(min=1)
         self.mean = torch.where(known, flat, 0).sum(dim=0) / count

@@ -25,7 +25,7 @@ from pathlib import Path
 from data.errors import UnknownRun
 from modeling.config import TrainConfig
 
-LOCK_SECONDS = 1.0  # a watcher holds the lock for microseconds; a training process, to its end
+LOCK_SECONDS = 15.0  # a process that has said its last word may need seconds to leave; a watcher holds the lock for microseconds
 
 
 @dataclass(frozen=True)

@@ -98,17 +98,24 @@ def resume(workspace: Workspace, name: str) -> None:
         UnknownRun: no run of that name.
         CannotTrain: it is running, or finished.
     """
-    run = rundir.at(workspace.runs, name)
-    refuse_finished(status(workspace, name))
-    _start(workspace, run)
+    _start(workspace, resumable(workspace, name))
 
 
-def refuse_finished(found: RunStatus) -> None:
-    """Raises CannotTrain for a run that is over for good."""
+def resumable(workspace: Workspace, name: str) -> RunDir:
+    """The folder of a run that can go on.
+
+    Raises:
+        UnknownRun: no run of that name.
+        CannotTrain: it is running, or finished.
+    """
+    run, found = rundir.at(workspace.runs, name), status(workspace, name)
+    if found.active and run.alive:
+        raise _running(run)
     if found.state == "finished":
         raise CannotTrain(
             f"The run {found.name} is finished. Start a new one, or predict with: python -m modeling predict --run {found.name}"
         )
+    return run
 
 
 def cancel(workspace: Workspace, name: str) -> None:
@@ -220,7 +227,7 @@ def _new_folder(workspace: Workspace, stem: str) -> RunDir:
 def _start(workspace: Workspace, run: RunDir) -> None:
     with run.owned() as lock:
         if lock is None:
-            raise CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
+            raise _running(run)
         for leftover in ("pid", "cancelled"):
             (run.path / leftover).unlink(missing_ok=True)
         run.say("queued", message="")
@@ -234,6 +241,10 @@ def _start(workspace: Workspace, run: RunDir) -> None:
             )  # fmt: skip
         (run.path / "pid").write_text(str(process.pid))
     threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, so that no zombie stays
+
+
+def _running(run: RunDir) -> CannotTrain:
+    return CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
 
 
 def _seconds_left(epochs: list[Epoch], total: int) -> float | None:
