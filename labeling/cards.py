@@ -22,8 +22,9 @@ SEASON = """
 select i.image, i.slot, i.acquired, i.day, i.clear, i.interpolated, i.quality, t.name, t.median
 from image_quality i left join index_stat t on t.image = i.image where i.sample = ? order by i.slot
 """
+# "cross join" keeps SQLite from reading every prediction: it looks the sample up in each run instead.
 NEWEST_PREDICTION = """
-select p.* from prediction p join run r on r.name = p.run
+select p.* from run r cross join prediction p on p.run = r.name
 where p.sample = ? order by r.created desc, r.rowid desc limit 1
 """
 

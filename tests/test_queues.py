@@ -61,13 +61,13 @@ def run(demo) -> Workspace:
     return demo
 
 
-def add_run(db: Database, name: str, collection: str) -> None:
-    split = {"collection": collection, "name": name, "method": "random", "folds": 0, "params": "{}", "created": "2026-01-01"}
+def add_run(db: Database, name: str, collection: str, *, created: str = "2026-01-01") -> None:
+    split = {"collection": collection, "name": name, "method": "random", "folds": 0, "params": "{}", "created": created}
     number = db["split"].insert(split).last_pk
     db["run"].insert(
         {
             "name": name, "collection": collection, "model": "ltae", "labels": "inventory", "split": number, "config": "{}",
-            "last_event": 0, "content_hash": "", "created": "2026-01-01",
+            "last_event": 0, "content_hash": "", "created": created,
         }
     )  # fmt: skip
 
