@@ -8,9 +8,9 @@ from data.catalogue import Collection
 from labeling import maps, overlays, points
 from labeling.maps import Detail, Picture
 from labeling.points import Group, Point
-from pages.widgets import badges, chooser, map_panel, resources, static
+from pages.widgets import badges, chooser, entry, map_panel, resources, static
 
-HEIGHT = 590  # px; with the controls above it, it fits a screen of 768
+HEIGHT = 545  # px; with the controls above it, it fits a screen of 768
 COLOURINGS = {"label": "Label", "state": "Verification", "prediction": "Prediction"}
 GREENEST = "Greenest clear date"
 
@@ -105,6 +105,7 @@ def chart(collection: Collection) -> None:
         map_panel.legend(groups, found if colouring == "prediction" else None)
 
 
+entry.through_app()
 collection = chooser.collection()
 badges.collection_badge(collection)
 with st.spinner("Starting the map"):

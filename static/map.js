@@ -4,7 +4,6 @@ window.cropcheck = (function () {
   "use strict";
   const GRATICULE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30];  // degrees
   const LINES_WANTED = 5;
-  const DETAIL_ZOOM = 12;  // from here on, one patch is large enough to see: see labeling/maps.py
   const cache = {};  // layers by key: Streamlit removes and adds all dynamic layers when one of them changes
 
   function pane(map, name, zIndex, interactive) {
@@ -32,6 +31,7 @@ window.cropcheck = (function () {
     pane(map, "background", 150, false);
     const canvas = L.canvas({ pane: "background", padding: 0.3 });
     map.getContainer().style.background = "#dfeaf0";
+    map.attributionControl.setPrefix("Leaflet");
     fetch(url).then((answer) => answer.json()).then((world) => {
       L.geoJSON(world, {
         pane: "background", interactive: false, attribution: "Natural Earth",
@@ -126,7 +126,7 @@ window.cropcheck = (function () {
     window.cropcheckPainted = { points: data.name.length, key: data.key };  // read by the browser tests
   }
 
-  // items: [{name, text, color, rings: GeoJSON geometry or null, image: PNG address or null, bounds}]
+  // items: [{name, text, color, outline: GeoJSON geometry or null, image: PNG address or null, bounds}]
   function details(map, parent, items) {
     pane(map, "images", 250, false);
     for (const item of items) {
@@ -149,5 +149,5 @@ window.cropcheck = (function () {
     L.circleMarker(position, Object.assign({ radius: 12, color: "#d6006e", weight: 3 }, style)).addTo(parent);
   }
 
-  return { background, graticule, controls, points, details, selection, DETAIL_ZOOM };
+  return { background, graticule, controls, points, details, selection };
 })();
