@@ -26,7 +26,7 @@ def confusion_figure(results: Results) -> go.Figure:
     figure = go.Figure(go.Heatmap(z=signed, zmin=-1, zmax=1, colorscale=scale, showscale=False, hoverinfo="skip", xgap=1, ygap=1))
     figure.add_trace(_cells(counts, shares, names))
     for row, column in zip(*np.nonzero(counts), strict=True):
-        dark = abs(shares[row, column]) > 0.55
+        dark = shares[row, column] > 0.7
         text = f"<b>{counts[row, column]}</b><br>{shares[row, column]:.0%}"
         figure.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 13, "color": "#ffffff" if dark else "#222222"})
     totals = counts.sum(axis=1)
@@ -42,11 +42,12 @@ def confusion_figure(results: Results) -> go.Figure:
     figure.update_yaxes(
         title="Truth (label in use)", showgrid=False, tickvals=list(range(size)),
         ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
-        autorange="reversed",
+        range=[size - 0.5, -0.5],
     )  # fmt: skip
     figure.update_layout(
         height=max(360, 120 + 44 * size), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False,
         clickmode="event+select", dragmode=False,
+        hovermode="closest", hoverdistance=-1,  # the whole cell answers, not only the square in its middle
     )  # fmt: skip
     return figure
 
@@ -78,7 +79,7 @@ def training_curves(epochs: Sequence[Epoch]) -> go.Figure:
 
 
 def per_class_figure(results: Results, other: Results | None = None) -> go.Figure:
-    """F1 of every class in its official colour, with precision and recall as marks; beside it that of `other`, hatched."""
+    """F1 of every class in its official colour, with precision and recall as marks; or beside that of `other`, hatched."""
     rows = results.scores.per_class
     names = [f"{row.name} ({row.support})" for row in rows]
     figure = go.Figure()
@@ -93,9 +94,10 @@ def per_class_figure(results: Results, other: Results | None = None) -> go.Figur
             x=names, y=values, name=f"F1, {other.run}", text=["" if value is None else f"{value:.2f}" for value in values],
             marker={"color": list(results.colors), "pattern": {"shape": "/"}, "line": {"width": 1}}, textposition="outside",
         )  # fmt: skip
-    marks = (("precision", [row.precision for row in rows], "triangle-up"), ("recall", [row.recall for row in rows], "diamond"))
-    for title, values, symbol in marks:
-        figure.add_scatter(x=names, y=values, name=title, mode="markers", marker={"symbol": symbol, "size": 9, "color": "#333333"})
+    else:
+        marks = (("precision", [row.precision for row in rows], "triangle-up"), ("recall", [row.recall for row in rows], "diamond"))
+        for title, values, symbol in marks:
+            figure.add_scatter(x=names, y=values, name=title, mode="markers", marker={"symbol": symbol, "size": 9, "color": "#333333"})
     figure.update_layout(
         height=360, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h", "y": 1.18}, barmode="group",
         xaxis={"title": "Class (samples judged)"}, yaxis={"title": "F1, precision, recall", "range": [0, 1.1]},
@@ -107,8 +109,8 @@ def _cells(counts: np.ndarray, shares: np.ndarray, names: Sequence[str]) -> go.S
     """Squares over the cells, all but transparent: a click on a heatmap gives no selection, one on a marker does."""
     rows, columns = (axis.ravel() for axis in np.indices(counts.shape))
     return go.Scatter(
-        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": "#000000"},
-        selected={"marker": {"opacity": 0.15}}, unselected={"marker": {"opacity": 0.01}},
+        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": "#ffffff"},
+        selected={"marker": {"opacity": 0.3}}, unselected={"marker": {"opacity": 0.01}},
         customdata=[[names[row], names[column]] for row, column in zip(rows, columns, strict=True)],
         text=[f"{counts[row, column]} samples, {shares[row, column]:.1%} of the row" for row, column in zip(rows, columns, strict=True)],
         hovertemplate="truth: %{customdata[0]}<br>predicted: %{customdata[1]}<br>%{text}<extra></extra>",

@@ -19,7 +19,7 @@ class LTAE(nn.Module):
     the paper's encoder exactly, with fewer operations.
     """
 
-    def __init__(self, channels: int, classes: int, *, width: int = 128, heads: int = 16, hidden: int = 128, dropout: float = 0.2):
+    def __init__(self, channels: int, classes: int, *, width: int = 256, heads: int = 16, hidden: int = 128, dropout: float = 0.1):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(channels, 64), nn.ReLU(), nn.Linear(64, width), nn.LayerNorm(width))
         self.score = nn.Linear(width, heads, bias=False)
