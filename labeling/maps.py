@@ -194,7 +194,7 @@ def _layer(function: str, record: object):
         f"cropcheck.{function}(map_div, {{{{ this._parent.get_name() }}}}, {{{{ this.record }}}});"
         "{% endmacro %}"
     )
-    drawing.record = json.dumps(record, ensure_ascii=False)
+    drawing.record = json.dumps(record, ensure_ascii=False).replace("</", "<\\/")  # a name cannot end the script
     drawing.add_to(group)
     return group
 

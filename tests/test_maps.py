@@ -1,0 +1,167 @@
+"""Maps draw without the internet, put every picture in its place, and stay small with thousands of points."""
+
+import json
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyproj import Transformer
+
+from labeling import maps, overlays, points
+from labeling.maps import Detail
+from labeling.points import Group, Point
+from tests.conftest import ROOT
+
+FIELDS, CANADA = "bavaria-2018", "canada-simulated-2019"
+STATIC = "/cropcheck/app/static"
+ADDRESS = re.compile(r"""(?:https?:)?//[a-z0-9][\w.-]*\.[a-z]{2,}[^\s"'<>)]*""")
+RED, NOTHING = (200, 30, 40, 255), (0, 0, 0, 0)
+
+
+def point(number=1, lon=11.0, lat=48.0) -> Point:
+    return Point(
+        id=number, name=f"S{number}", lon=lon, lat=lat, region="Bavaria", year=2018, inventory_code=115, code=115, state="unverified",
+        verified=False, flagged=False, purity=1.0, learned="wheat", predicted=None, probability=None,
+    )  # fmt: skip
+
+
+def written(chart) -> str:
+    return chart.get_root().render()
+
+
+def loaded(chart) -> list[str]:
+    """The scripts and style sheets that streamlit-folium has the browser load, in its order."""
+    elements = [chart, *chart._children.values()]
+    return [address for element in elements for kind in ("default_css", "default_js") for _, address in getattr(element, kind, [])]
+
+
+def addresses(html: str) -> set[str]:
+    return {address for address in ADDRESS.findall(html) if "www.w3.org" not in address}
+
+
+def test_a_map_asks_no_server_but_ours():
+    chart = maps.base_map([point()], STATIC)
+    assert all(address.startswith(f"{STATIC}/") for address in loaded(chart))
+    assert addresses(written(chart)) == set()
+
+
+def test_every_file_that_a_map_loads_lies_in_static():
+    chart = maps.base_map([point()], STATIC)
+    wanted = {address.removeprefix(f"{STATIC}/") for address in loaded(chart)} | set(re.findall(rf"{STATIC}/([\w./-]+)", written(chart)))
+    assert {"vendor/leaflet/leaflet.js", "map.js", "map.css", "vendor/background/world.json"} <= wanted
+    assert [name for name in wanted if not (ROOT / "static" / name).is_file()] == []
+
+
+def test_only_an_online_map_that_was_asked_for_names_its_server():
+    assert "openstreetmap.org" not in written(maps.base_map([point()], STATIC))
+    assert "openstreetmap.org" in written(maps.base_map([point()], STATIC, online="OpenStreetMap"))
+
+
+def test_a_map_opens_on_all_of_its_points():
+    (south, west), (north, east) = maps.bounds_of([point(1, -64.0, 46.0), point(2, -62.0, 46.5)])
+    assert south < 46.0 < 46.5 < north
+    assert west < -64.0 < -62.0 < east
+
+
+def test_a_single_point_has_ground_around_it():
+    (south, west), (north, east) = maps.bounds_of([point()])
+    assert north - south > 0.005
+    assert east - west > 0.005
+
+
+def test_thousands_of_points_are_one_layer_of_a_few_hundred_kilobytes():
+    many = [point(number, 11 + number / 10_000, 48.0) for number in range(6_633)]
+    layer = maps.points_layer(
+        many, [Group("Wheat", "Blé", "#d8b56b", 6_633)], [0] * 6_633, notes=["unverified"] * 6_633, ringed=[False] * 6_633
+    )
+    (drawing,) = layer._children.values()
+    assert len(drawing.record) < 500_000
+
+
+def test_the_points_layer_keeps_its_key_until_what_it_shows_changes():
+    def key(color, ringed):
+        layer = maps.points_layer([point()], [Group("Wheat", "Blé", color, 1)], [0], notes=[""], ringed=[ringed])
+        return json.loads(next(iter(layer._children.values())).record)["key"]
+
+    assert key("#d8b56b", False) == key("#d8b56b", False)
+    assert len({key("#d8b56b", False), key("#000000", False), key("#d8b56b", True)}) == 3
+
+
+def test_names_cannot_break_out_of_the_script():
+    evil = Detail("</script><b>", "</script>", "#000000", None, None)
+    record = next(iter(maps.details_layer([evil])._children.values())).record
+    assert json.loads(record)[0]["name"] == "</script><b>"
+    assert "</script>" not in record
+
+
+def seen(zoom, south=47.99, west=10.99, north=48.01, east=11.01):
+    return {"_southWest": {"lat": south, "lng": west}, "_northEast": {"lat": north, "lng": east}}, zoom
+
+
+def test_details_are_drawn_only_where_the_map_is_near():
+    assert maps.in_view([point()], *seen(maps.DETAIL_ZOOM)) == [point()]
+    assert maps.in_view([point()], *seen(maps.DETAIL_ZOOM - 1)) == []
+    assert maps.in_view([point()], None, None) == []
+    assert maps.in_view([point(lon=12.0)], *seen(maps.DETAIL_ZOOM)) == []
+
+
+def test_of_too_many_in_view_the_nearest_to_the_middle_are_drawn():
+    crowd = [point(number, 11 + number / 100_000, 48.0) for number in range(3 * maps.MAX_DETAILS)]
+    shown = maps.in_view(list(reversed(crowd)), *seen(16))
+    assert [each.id for each in shown] == list(range(maps.MAX_DETAILS))
+
+
+def metres(picture) -> tuple[float, float, float, float]:
+    """West, south, east, north in EPSG:3857, by pyproj."""
+    to_mercator = Transformer.from_crs(4326, 3857, always_xy=True)
+    return *to_mercator.transform(picture.west, picture.south), *to_mercator.transform(picture.east, picture.north)
+
+
+def test_a_picture_in_web_mercator_is_shown_pixel_for_pixel():
+    rgba = np.random.default_rng(1).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    transform = (10.0, 0.0, 1_224_000.0, 0.0, -10.0, 6_106_000.0)
+    shown = maps.picture(rgba, "EPSG:3857", transform)
+    assert np.array_equal(np.asarray(Image.open(BytesIO(shown.png))), rgba)
+    assert metres(shown) == pytest.approx((1_224_000, 6_106_000 - 50, 1_224_000 + 70, 6_106_000), abs=0.01)
+
+
+def test_a_picture_in_the_canadian_projection_is_turned_into_place():
+    """Every pixel of the warped picture, taken back to EPSG:3978 by pyproj, lies within a pixel of the red square it shows."""
+    rgba = np.full((64, 64, 4), NOTHING, dtype=np.uint8)
+    rgba[20:30, 40:50] = RED
+    left, top = 2_305_000.0, 720_000.0  # Prince Edward Island
+    shown = maps.picture(rgba, "EPSG:3978", (10.0, 0.0, left, 0.0, -10.0, top))
+    drawn = np.asarray(Image.open(BytesIO(shown.png)))
+    west, south, east, north = metres(shown)
+    rows, columns = np.nonzero(drawn[..., 3])
+    x = west + (columns + 0.5) * (east - west) / drawn.shape[1]
+    y = north - (rows + 0.5) * (north - south) / drawn.shape[0]
+    easting, northing = Transformer.from_crs(3857, 3978, always_xy=True).transform(x, y)
+    assert np.all(drawn[rows, columns] == RED)
+    assert (easting.min(), easting.max()) == (pytest.approx(left + 400, abs=10), pytest.approx(left + 500, abs=10))
+    assert (northing.min(), northing.max()) == (pytest.approx(top - 300, abs=10), pytest.approx(top - 200, abs=10))
+
+
+@pytest.mark.parametrize("collection", [FIELDS, CANADA])
+def test_a_sample_lies_inside_its_own_picture_and_outline(demo, collection):
+    for sample in points.points(demo.store, collection)[:3]:
+        slot = points.greenest_slots(demo.store, [sample.id]).get(sample.id, 0)
+        shown, outline = overlays.patch_picture(demo, sample.id, slot, "true")
+        assert shown.west < sample.lon < shown.east and shown.south < sample.lat < shown.north
+        lons, lats = zip(*outline["coordinates"][0], strict=True)
+        assert min(lons) < sample.lon < max(lons) and min(lats) < sample.lat < max(lats)
+        assert len(lons) == 5 and outline["coordinates"][0][0] == outline["coordinates"][0][-1]
+
+
+def test_a_date_without_an_image_has_an_outline_and_no_picture(demo):
+    with demo.store.reading() as db:
+        sample, slot = db.execute(
+            """select s.id, 0 as slot from sample s where s.collection = ? and not exists
+            (select 1 from image where sample = s.id and slot = 0) limit 1""",
+            [CANADA],
+        ).fetchone()
+    shown, outline = overlays.patch_picture(demo, sample, slot, "true")
+    assert shown is None
+    assert outline["type"] == "Polygon"

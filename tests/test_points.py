@@ -1,0 +1,171 @@
+"""The map's samples: one row each, with what is in force now, and legends whose counts add up."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from data import catalogue
+from labeling import decisions, points
+
+FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
+WHEAT, BARLEY = 115, 131
+
+
+def decide(workspace, name, action, **values):
+    sample = catalogue.sample_id(workspace.store, FIELDS, name)
+    event = {"uid": f"{name}-{action}", "sample": sample, "action": action, "seen": None} | values
+    assert decisions.record(workspace.store, FIELDS, "ann", [event])[0].stored
+
+
+def predict(workspace, run, guesses, *, collection=FIELDS, created="2026-01-01T00:00:00Z"):
+    """A run with one prediction for each (sample name, class or None for none)."""
+    with workspace.store.writing() as db:
+        split = db.execute(
+            "insert into split (collection, name, method, folds, params, created) values (?, ?, 'random', 0, '{}', ?) returning id",
+            [collection, f"split-of-{run}", created],
+        ).fetchone()["id"]
+        columns = {row["name"] for row in db.execute("select name from pragma_table_info('run') where \"notnull\"")}
+        values = {"collection": collection, "model": "ltae", "labels": "inventory", "split": split, "config": "{}", "created": created}
+        values = {column: values.get(column, 0) for column in columns | {"name"}} | {"name": run}
+        db["run"].insert(values)
+        required = {row["name"] for row in db.execute("select name from pragma_table_info('prediction') where \"notnull\"")}
+        for name, guess in guesses.items():
+            number = catalogue.sample_id(workspace.store, collection, name)
+            row = {"run": run, "sample": number, "predicted": guess, "probability": 0.8}
+            db["prediction"].insert({column: row.get(column, json.dumps([0.8])) for column in required | set(row)})
+
+
+def by_name(workspace, collection=FIELDS, run=None):
+    return {point.name: point for point in points.points(workspace.store, collection, run)}
+
+
+@pytest.mark.parametrize(("collection", "count"), [(FIELDS, 20), (PARCELS, 301), (CANADA, 240)])
+def test_every_sample_of_a_collection_is_one_point(demo, collection, count):
+    found = points.points(demo.store, collection)
+    assert len(found) == len({point.id for point in found}) == count
+    assert all(point.code == point.inventory_code and point.state == "unverified" for point in found)
+    assert all(point.predicted is None and not point.disagrees for point in found)
+
+
+def test_the_points_lie_where_the_fields_are(demo):
+    bavaria = points.points(demo.store, FIELDS) + points.points(demo.store, PARCELS)
+    assert all(47.2 < point.lat < 50.6 and 8.9 < point.lon < 13.9 for point in bavaria)  # the box of the state of Bavaria
+    boxes = {"PE": (45.9, 47.1, -64.5, -61.9), "ON": (41.6, 56.9, -95.2, -74.3)}  # the provinces'
+    for point in points.points(demo.store, CANADA):
+        south, north, west, east = boxes[point.region]
+        assert south < point.lat < north and west < point.lon < east
+
+
+def test_a_point_shows_the_label_in_force_not_the_inventory(demo):
+    decide(demo, "D2-2018", "agree")
+    decide(demo, "D4-2018", "relabel", code=BARLEY)
+    decide(demo, "D8-2018", "reject", reason="mixed")
+    decide(demo, "Heindlacker-2018", "unsure")
+    now = by_name(demo)
+    shown = {name: (now[name].code, now[name].state, now[name].verified) for name in ("D2-2018", "D4-2018", "D8-2018", "Heindlacker-2018")}
+    inventory = {name: now[name].inventory_code for name in shown}
+    assert shown == {
+        "D2-2018": (inventory["D2-2018"], "agreed", True),
+        "D4-2018": (BARLEY, "relabelled", True),
+        "D8-2018": (None, "rejected", False),
+        "Heindlacker-2018": (inventory["Heindlacker-2018"], "unsure", False),
+    }
+    assert now["D4-2018"].inventory_code == WHEAT
+
+
+def test_a_prediction_disagrees_only_where_both_it_and_the_label_have_a_class(demo):
+    wheat, barley = (entry.learned for entry in catalogue.legend(demo.store, FIELDS) if entry.code in (WHEAT, BARLEY))
+    decide(demo, "D8-2018", "reject", reason="mixed")
+    predict(demo, "first", {"D2-2018": wheat, "D4-2018": barley, "D8-2018": barley})
+    now = by_name(demo, run="first")
+    assert {name: now[name].disagrees for name in ("D2-2018", "D4-2018", "D8-2018")} == {
+        "D2-2018": False, "D4-2018": True, "D8-2018": False,
+    }  # fmt: skip
+    assert sum(point.predicted is not None for point in now.values()) == 3
+
+
+def test_correcting_a_label_ends_the_disagreement(demo):
+    barley = next(entry.learned for entry in catalogue.legend(demo.store, FIELDS) if entry.code == BARLEY)
+    predict(demo, "first", {"D4-2018": barley})
+    assert by_name(demo, run="first")["D4-2018"].disagrees
+    decide(demo, "D4-2018", "relabel", code=BARLEY)
+    assert not by_name(demo, run="first")["D4-2018"].disagrees
+
+
+def test_runs_without_predictions_or_of_other_collections_are_not_offered(demo):
+    wheat = next(entry.learned for entry in catalogue.legend(demo.store, FIELDS) if entry.code == WHEAT)
+    predict(demo, "older", {"D2-2018": wheat}, created="2026-01-01T00:00:00Z")
+    predict(demo, "newer", {"D2-2018": wheat}, created="2026-02-01T00:00:00Z")
+    predict(demo, "still-training", {}, created="2026-03-01T00:00:00Z")
+    assert points.predicting_runs(demo.store, FIELDS) == ["newer", "older"]
+    assert points.predicting_runs(demo.store, CANADA) == []
+
+
+def test_legends_count_every_point_once_and_keep_the_official_colours(demo):
+    found, legend = points.points(demo.store, CANADA), catalogue.legend(demo.store, CANADA)
+    groups, positions = points.by_label(found, legend)
+    official = {entry.color: entry for entry in legend}
+    assert sum(group.count for group in groups) == len(found) == len(positions)
+    assert [group.count for group in groups] == sorted((group.count for group in groups), reverse=True)
+    counts = Counter(point.code for point in found)
+    for group in groups:
+        entry = official[group.color]
+        assert (entry.name in group.title, group.title_fr, group.count) == (True, entry.name_fr, counts[entry.code])
+    colors = {entry.code: entry.color for entry in legend}
+    assert all(groups[position].color == colors[point.code] for point, position in zip(found, positions, strict=True))
+
+
+def test_a_rejected_sample_has_a_group_of_its_own(demo):
+    decide(demo, "D8-2018", "reject", reason="no_signal")
+    groups, _ = points.by_label(points.points(demo.store, FIELDS), catalogue.legend(demo.store, FIELDS))
+    assert (groups[-1].title, groups[-1].count) == ("Rejected, no label", 1)
+
+
+def test_states_are_grouped_in_a_fixed_order(demo):
+    decide(demo, "D8-2018", "reject", reason="mixed")
+    decide(demo, "D2-2018", "agree")
+    groups, _ = points.by_state(points.points(demo.store, FIELDS))
+    assert [(group.title, group.count) for group in groups] == [("Agreed", 1), ("Rejected", 1), ("Unverified", 18)]
+
+
+def test_predictions_are_grouped_in_the_order_of_the_classes_with_the_unpredicted_last(demo):
+    learned = catalogue.learned(demo.store, FIELDS)
+    found = points.points(demo.store, FIELDS)
+    guessed = [replace(found[0], predicted=learned[-1].name), replace(found[1], predicted=learned[0].name), *found[2:]]
+    groups, positions = points.by_prediction(guessed, learned)
+    assert [group.title for group in groups] == [learned[0].name, learned[-1].name, "Not predicted"]
+    assert positions[:3] == [1, 0, 2]
+
+
+def test_outlines_are_read_only_where_a_site_has_one(demo):
+    parcels, squares = (points.points(demo.store, collection) for collection in (PARCELS, CANADA))
+    outlines = points.polygons(demo.store, [point.id for point in [*parcels, *squares]])
+    assert set(outlines) == {point.id for point in parcels}
+    point = parcels[0]
+    west, south, east, north = bounds(outlines[point.id])
+    assert west < point.lon < east and south < point.lat < north
+
+
+def bounds(geometry) -> tuple[float, float, float, float]:
+    def corners(part):
+        return [part] if isinstance(part[0], (int, float)) else [corner for inner in part for corner in corners(inner)]
+
+    lons, lats = zip(*(corner[:2] for corner in corners(geometry["coordinates"])), strict=True)
+    return min(lons), min(lats), max(lons), max(lats)
+
+
+def test_the_greenest_slot_is_the_clear_date_with_the_highest_ndvi(demo):
+    sample = catalogue.sample_id(demo.store, FIELDS, "D2-2018")
+    slot = points.greenest_slots(demo.store, [sample])[sample]
+    with demo.store.reading() as db:
+        medians = {
+            row["slot"]: row["median"]
+            for row in db.execute(
+                """select slot, median from image join index_stat on image = image.id
+                where sample = ? and name = 'NDVI' and quality = 'ok'""",
+                [sample],
+            )
+        }
+    assert slot == max(medians, key=medians.get)
