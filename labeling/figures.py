@@ -6,97 +6,99 @@ import numpy as np
 import plotly.graph_objects as go
 
 from data.indices import Index
-from data.profiles import Envelope
+from data.profiles import Curve, Envelope
 
 INK = "#2b332e"
 GRID = "#e6eae3"
-SINGLE_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3d")  # none is a crop's official colour
+PICKED_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3d")  # none is a crop's official colour
+MARKERS_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click fades no curve
 
 
 @dataclass(frozen=True)
-class Single:
-    """One sample's season. values: (T,) float32, NaN = not clear. chosen: drawn strongly, else as a thin line of its crop."""
+class Thin:
+    """A sample's season as a thin line: its curve, its crop's colour and what the hover box says."""
 
-    name: str
-    text: str
+    curve: Curve
     color: str
-    values: np.ndarray
-    chosen: bool
+    text: str
 
 
-def season_figure(index: Index, dates: tuple[str, ...], envelopes: list[Envelope], singles: list[Single], *, height: int) -> go.Figure:
+def season_figure(
+    index: Index, slot_names: tuple[str, ...], envelopes: list[Envelope], *, thin: list[Thin], picked: list[Curve], height: int
+) -> go.Figure:
     """Median lines and 10-90 % bands in the crops' colours, with single samples over them.
 
-    A click on a single sample's marker selects it: its `customdata` is [sample name].
+    A click on a single sample's marker selects it: its `customdata` is [sample number]. Cloudy dates of the picked samples
+    are hollow and off the line; of the thin ones they are left out.
 
     Args:
-        dates: T slot names, ISO dates or months as YYYY-MM (drawn at the middle of the month).
+        slot_names: T ISO dates, or months as YYYY-MM (drawn at the middle of the month).
     """
-    days = [f"{date}-15" if len(date) == len("2019-06") else date for date in dates]
+    days = np.array([f"{date}-15" if len(date) == len("2019-06") else date for date in slot_names])
     figure = go.Figure()
     for envelope in envelopes:
         _add_band(figure, days, envelope)
-    for single in singles:
-        if not single.chosen:
-            _add_single(figure, days, single, color=single.color, width=1)
+    for line in thin:
+        _add_line(figure, days, line.curve, color=line.color, text=line.text, strong=False)
     for envelope in envelopes:
         _add_median(figure, days, envelope)
-    for at, single in enumerate(single for single in singles if single.chosen):
-        _add_single(figure, days, single, color=SINGLE_COLOURS[at % len(SINGLE_COLOURS)], width=3)
+    for at, curve in enumerate(picked):
+        color = PICKED_COLOURS[at % len(PICKED_COLOURS)]
+        _add_line(figure, days, curve, color=color, text="clear", strong=True)
+        _add_cloudy(figure, days, curve, color=color)
     figure.update_layout(
         height=height, margin={"l": 10, "r": 10, "t": 8, "b": 8}, font={"size": 13}, plot_bgcolor="white", paper_bgcolor="white",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1, "x": 0, "traceorder": "normal", "itemsizing": "constant"},
         hoverlabel={"namelength": -1}, clickmode="event+select", dragmode="zoom",
         # With many thin lines a unified box would list them all, and a click would pick the first.
-        hovermode="closest" if any(not single.chosen for single in singles) else "x unified",
+        hovermode="closest" if thin else "x unified",
     )  # fmt: skip
     figure.update_xaxes(
-        title={"text": "date", "standoff": 4},
-        gridcolor=GRID,
-        tickformat="%-d %b\n%Y",
-        hoverformat="%-d %B %Y",
-        showline=True,
-        linecolor="#aab3a6",
-    )
+        title={"text": "date", "standoff": 4}, gridcolor=GRID, tickformat="%-d %b\n%Y", hoverformat="%-d %B %Y",
+        showline=True, linecolor="#aab3a6",
+    )  # fmt: skip
     figure.update_yaxes(title=f"{index.name} (no unit)", gridcolor=GRID, zeroline=True, zerolinecolor="#aab3a6")
     return figure
 
 
-def _add_band(figure: go.Figure, days: list[str], envelope: Envelope) -> None:
-    seen = np.flatnonzero(envelope.n)
+def _add_band(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
+    x = days[envelope.slots]
     figure.add_scatter(
-        x=[*(days[slot] for slot in seen), *(days[slot] for slot in seen[::-1])],
-        y=np.round([*envelope.p10[seen], *envelope.p90[seen[::-1]]], 4).tolist(),
-        fill="toself", fillcolor=faded(envelope.crop.color, 0.33), line={"color": faded(INK, 0.35), "width": 0.6}, mode="lines",
+        x=[*x, *x[::-1]], y=np.round([*envelope.p10, *envelope.p90[::-1]], 4).tolist(), fill="toself", mode="lines",
+        fillcolor=faded(envelope.crop.color, 0.33), line={"color": faded(INK, 0.35), "width": 0.6},
         hoverinfo="skip", showlegend=False, legendgroup=envelope.crop.name,
     )  # fmt: skip
 
 
-def _add_median(figure: go.Figure, days: list[str], envelope: Envelope) -> None:
+def _add_median(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
     """The official colours include pale yellow: a dark casing under the line keeps it readable on white."""
-    seen = np.flatnonzero(envelope.n)
-    x, y = [days[slot] for slot in seen], np.round(envelope.median[seen], 4).tolist()
-    name = f"{envelope.crop.name}, n = {envelope.samples:,}"
+    crop, x, y = envelope.crop, list(days[envelope.slots]), np.round(envelope.median, 4).tolist()
+    figure.add_scatter(x=x, y=y, mode="lines", line={"color": INK, "width": 5}, hoverinfo="skip", showlegend=False, legendgroup=crop.name)
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"color": INK, "width": 5}, hoverinfo="skip", showlegend=False, legendgroup=envelope.crop.name
-    )
-    figure.add_scatter(
-        x=x, y=y, mode="lines+markers", name=name, legendgroup=envelope.crop.name, line={"color": envelope.crop.color, "width": 3},
-        marker={"size": 8, "color": envelope.crop.color, "line": {"color": INK, "width": 1}},
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-        text=[f"{envelope.p10[slot]:.2f} … {envelope.p90[slot]:.2f}, n = {envelope.n[slot]:,}" for slot in seen],
-        hovertemplate="<b>%{y:.2f}</b> (%{text})<extra>" + envelope.crop.name + "</extra>",
+        x=x, y=y, mode="lines+markers", name=f"{crop.name}, n = {envelope.samples:,}", legendgroup=crop.name,
+        line={"color": crop.color, "width": 3}, marker={"size": 8, "color": crop.color, "line": {"color": INK, "width": 1}},
+        text=[f"{low:.2f} … {high:.2f}, n = {n:,}" for low, high, n in zip(envelope.p10, envelope.p90, envelope.n, strict=True)],
+        hovertemplate="<b>%{y:.2f}</b> (%{text})<extra>" + crop.name + "</extra>", **MARKERS_STAY,
     )  # fmt: skip
 
 
-def _add_single(figure: go.Figure, days: list[str], single: Single, *, color: str, width: int) -> None:
-    seen = np.flatnonzero(np.isfinite(single.values))
+def _add_line(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str, text: str, strong: bool) -> None:
+    seen = np.flatnonzero(curve.clear)
     figure.add_scatter(
-        x=[days[slot] for slot in seen], y=np.round(single.values[seen], 4).tolist(), mode="lines+markers", name=single.name,
-        customdata=[[single.name]] * len(seen), showlegend=single.chosen, opacity=1 if single.chosen else 0.75,
-        line={"color": color, "width": width}, marker={"size": 9 if single.chosen else 5, "color": color},
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-        hovertemplate="<b>%{y:.2f}</b> " + single.text + "<extra>" + single.name + "</extra>",
+        x=list(days[curve.slots[seen]]), y=np.round(curve.values[seen], 4).tolist(), mode="lines+markers", name=curve.name,
+        customdata=[[curve.sample]] * len(seen), showlegend=strong, legendgroup=curve.name, opacity=1 if strong else 0.75,
+        line={"color": color, "width": 3 if strong else 1}, marker={"size": 9 if strong else 5, "color": color},
+        hovertemplate="<b>%{y:.2f}</b> " + text + "<extra>" + curve.name + "</extra>", **MARKERS_STAY,
+    )  # fmt: skip
+
+
+def _add_cloudy(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str) -> None:
+    hidden = np.flatnonzero(~curve.clear)
+    figure.add_scatter(
+        x=list(days[curve.slots[hidden]]), y=np.round(curve.values[hidden], 4).tolist(), mode="markers", name=curve.name,
+        customdata=[[curve.sample]] * len(hidden), showlegend=False, legendgroup=curve.name,
+        marker={"size": 9, "color": "white", "line": {"color": color, "width": 2}},
+        hovertemplate="<b>%{y:.2f}</b> cloudy or bad<extra>" + curve.name + "</extra>", **MARKERS_STAY,
     )  # fmt: skip
 
 

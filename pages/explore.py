@@ -6,7 +6,7 @@ from data import indices, profiles
 from labeling import figures
 from pages.widgets import badges, chooser, entry, explore_filters, explore_table, resources
 
-HEIGHT = 430  # px; with the controls above, it fits a screen of 768
+HEIGHT = 470  # px; with the controls above, it fits a screen of 768
 AT_ONCE = 300  # thin lines; more hide each other and slow the browser down
 
 entry.through_app()
@@ -14,33 +14,29 @@ collection = chooser.collection()
 store = resources.workspace().store
 badges.collection_badge(collection)
 
-filters = explore_filters.show(store, collection)
-everything = profiles.seasons(store, collection.name, filters.index)
-found = everything.where(filters.keep)
-crops = profiles.codes(store, collection.name) if filters.by_code else profiles.classes(store, collection.name)
-envelopes = profiles.envelopes(found, crops, source=filters.source)
+choice = explore_filters.show(store, collection)
+loaded = profiles.load(store, collection.name, choice.index)
+envelopes = profiles.envelopes(loaded, profiles.crops(store, collection.name, choice.by), choice.where)
 if not envelopes:
-    explore_filters.nothing(everything, filters)
+    explore_filters.nothing(loaded, choice)
     st.stop()
 
 drawn = explore_filters.crops(collection, envelopes)
-shown = found.where(lambda member: profiles.crop_of(member, crops, source=filters.source) in [each.crop for each in drawn])
-off = profiles.off_median(shown, drawn, crops, source=filters.source)
 picked = explore_table.picked(collection)
-
-thin, everyone = explore_table.thin_lines(shown, crops, filters.source, picked, at_most=AT_ONCE if filters.singles else 0)
-chosen = explore_table.chosen_lines(everything, picked)
+curves = [curve for number in picked if (curve := profiles.curve(loaded, number))]
+listing = profiles.listing(loaded, drawn, choice.where)
+thin = explore_table.thin_lines(loaded, drawn, listing, picked, at_most=AT_ONCE) if choice.singles else []
 
 left, right = st.columns([2.1, 1])
 with left:
-    chart = figures.season_figure(indices.named(filters.index), everything.dates, drawn, [*thin, *chosen], height=HEIGHT)
+    chart = figures.season_figure(indices.named(choice.index), loaded.slot_names, drawn, thin=thin, picked=curves, height=HEIGHT)
     st.plotly_chart(
         chart, key=f"explore.chart.{collection.name}", on_select=lambda: explore_table.click(collection), selection_mode="points",
-        config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
+        config={"displayModeBar": False},  # it would cover the legend
     )  # fmt: skip
-    if filters.singles and not everyone:
-        st.caption(f"{AT_ONCE} of {len(shown.members):,} samples are drawn; filter further to see the others.")
+    if choice.singles and len(listing["number"]) > AT_ONCE:
+        st.caption(f"{AT_ONCE} of {len(listing['number']):,} samples are drawn; filter further to see the others.")
 with right:
-    explore_table.show(collection, shown, off, crops, filters)
-    figure_csv = profiles.as_csv(everything, drawn, [line.name for line in [*thin, *chosen]])
-    explore_table.actions(collection, picked, figure_csv, filters.index)
+    explore_table.show(collection, listing, choice)
+    csv = profiles.as_csv(loaded, drawn, [*(line.curve for line in thin), *curves])
+    explore_table.actions(collection, curves, csv, choice.index)
