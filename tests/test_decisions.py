@@ -183,6 +183,7 @@ BAD = {
     "unknown action": ({"action": "maybe"}, "'maybe' is no action; choose one of agree, relabel, reject, unsure, flag, quality, undo"),
     "no action": ({"action": None}, "None is no action; choose one of"),
     "unknown sample": ({"sample": 99_999}, "no sample number 99999 in bavaria-2018. Reload the page"),
+    "sample beyond all numbers": ({"sample": 2**70}, f"no sample number {2**70} in bavaria-2018"),
     "sample that is no number": ({"sample": {"id": 1}}, "no sample number {'id': 1} in bavaria-2018"),
     "sample of another collection": ({"sample": 25}, "no sample number 25 in bavaria-2018"),
     "sample of another name": ({"name": "Oldacker-2018"}, "is D2-2018, but the decision was made on Oldacker-2018"),
@@ -249,6 +250,12 @@ def test_a_date_that_the_sample_lacks_is_answered_with_those_it_has(demo, field)
 def test_events_of_an_unknown_collection_are_refused(demo):
     with pytest.raises(UnknownCollection, match="no collection 'peru-1999'"):
         decisions.events(demo.store, "peru-1999")
+
+
+def test_half_an_emoji_in_a_note_is_stored_as_a_question_mark(demo, field):
+    note = json.loads('"cut \\ud83c"')  # what a browser sends when a text field cuts an emoji in two
+    assert say(demo, field, "agree", "ann-1", note=note).stored
+    assert rows(demo, "select note from event") == [("cut ?",)]
 
 
 anything = st.recursive(
