@@ -119,8 +119,9 @@ def test_a_sample_with_an_unknown_code_is_refused_by_name(empty):
 def test_a_killed_import_leaves_whole_shards_and_goes_on_to_the_same_result(tmp_path, demo_home):
     home = tmp_path / "killed"
     script = (
-        "from data import demo; from data.workspace import Workspace; from data.importing import import_collection; "
-        f"import pathlib; import_collection(Workspace(pathlib.Path({str(home)!r})).create(), demo.parcels_spec(), demo.parcels(), shard_size=7)"
+        "import pathlib; from data import demo; from data.workspace import Workspace; from data.importing import import_collection; "
+        f"workspace = Workspace(pathlib.Path({str(home)!r})).create(); "
+        "import_collection(workspace, demo.parcels_spec(), demo.parcels(), shard_size=7)"
     )
     child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     deadline = time.monotonic() + 60

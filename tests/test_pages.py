@@ -85,3 +85,18 @@ def test_the_working_directory_does_not_matter(demo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Path(os.getcwd()) == tmp_path
     assert not opened("overview").exception
+
+
+def test_the_collection_chosen_stays_chosen_on_the_next_page(demo):
+    app = opened("verify")
+    app.selectbox(key="collection").set_value("canada-simulated-2019").run()
+    app.switch_page("pages/train.py").run()
+    assert app.selectbox(key="collection").value == "canada-simulated-2019"
+
+
+def test_an_address_with_an_unknown_collection_is_answered_with_the_known_ones(demo):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["collection"] = "peru-1999"
+    app.run()
+    assert not app.exception
+    assert "There is no collection 'peru-1999' in this workspace. It has: bavaria-2018" in texts(app)

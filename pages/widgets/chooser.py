@@ -18,11 +18,19 @@ def collection() -> Collection:
             icon=":material/inventory_2:",
         )
         st.stop()
-    asked = st.query_params.get("collection")
-    if asked in known and st.session_state.get("collection.asked") != asked:
-        st.session_state["collection"] = st.session_state["collection.asked"] = asked
-    if st.session_state.get("collection") not in known:
-        st.session_state["collection"] = next(iter(known))
+    _adopt_address(list(known))
     with st.sidebar:
         name = st.selectbox("Collection", list(known), key="collection", persist_state="session")
+    st.session_state["collection.address"] = st.query_params["collection"] = name
     return known[name]
+
+
+def _adopt_address(known: list[str]) -> None:
+    """Choose what the address names, if it was changed from outside and not by the choice itself."""
+    asked = st.query_params.get("collection")
+    if asked and asked not in known:
+        st.warning(f"There is no collection {asked!r} in this workspace. It has: {', '.join(known)}.", icon=":material/search_off:")
+    elif asked and asked != st.session_state.get("collection.address"):
+        st.session_state["collection"] = asked
+    if st.session_state.get("collection") not in known:
+        st.session_state["collection"] = known[0]
