@@ -12,9 +12,10 @@ from data.workspace import Workspace
 from labeling import cards, decisions, queues
 from labeling.queues import Queue
 
-AHEAD = 16  # entries of the queue that are sent at once
+AHEAD = 32  # entries of the queue that are sent at once
 BEHIND = 4
-CARDS_AT_ONCE = 4  # of about 200 kB each: small answers keep the browser free for the next key
+CARDS_AT_ONCE = 4  # of about 150 kB each: small answers keep the browser free for the next key
+MOST_CARDS = 8  # to a browser that is running out of them
 RECENT = 40  # of the curator's own events: ten are shown, all can be undone one after the other
 
 
@@ -40,7 +41,7 @@ def answer(
         message: what the card sent, or None at its first showing: `n` (its number), `window` (the queue that it is about), `events`
             (see `labeling.decisions.record`), `have` and `want` (samples whose cards it holds and lacks), `head` and `tail` (first
             and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it),
-            `restart` (begin with the queue's first).
+            `most` (how many cards it takes at once), `restart` (begin with the queue's first).
 
     Returns:
         JSON-ready: n, window, initial (the entries begin the queue), saved (uids), seconds (those kept as second opinions), errors,
@@ -63,7 +64,7 @@ def answer(
         "seconds": [outcome.uid for outcome in outcomes if outcome.stored and not outcome.stands],
         "errors": [{"uid": outcome.uid, "text": outcome.error} for outcome in outcomes if not outcome.stored],
         "failure": failure, "ahead": ahead, "behind": behind,
-        "cards": [_card(workspace, sample) for sample in _fresh(wanted, have)[:CARDS_AT_ONCE]],
+        "cards": [_card(workspace, sample) for sample in _fresh(wanted, have)[: _most(known)]],
         "states": {str(sample): state for sample, state in cards.states(store, have).items()},
         "stats": decisions.tally(store, collection) | {"queue": queues.count(store, collection, queue)},
         "recent": decisions.recent(store, collection, curator, RECENT),
@@ -106,6 +107,11 @@ def _entries(workspace: Workspace, collection: str, queue: Queue, samples: list[
 
 def _fresh(wanted: list, have: list[int]) -> list[int]:
     return [sample for sample in dict.fromkeys(wanted) if isinstance(sample, int) and sample not in have]
+
+
+def _most(known: dict) -> int:
+    most = known.get("most")
+    return min(MOST_CARDS, most) if isinstance(most, int) and most > 0 else CARDS_AT_ONCE
 
 
 def _card(workspace: Workspace, sample: int) -> dict[str, Any]:

@@ -60,11 +60,15 @@ class Server:
         self.process.wait()
 
 
+def system_chromium() -> str | None:
+    """The system's Chromium, or None for Playwright's own."""
+    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    system = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=system, args=list(QUIET))
+        launched = playwright.chromium.launch(executable_path=system_chromium(), args=list(QUIET))
         yield launched
         launched.close()
 

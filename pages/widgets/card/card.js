@@ -1,9 +1,13 @@
 // The Verify card: holds the next cards, moves on by itself at a key, and keeps every decision until the server has stored it.
 // Assembled after unsaved.js, paint.js and view.js into one module; Streamlit calls the default export at every answer.
 
-const RESEND_MS = 2000;
-const AHEAD_WANTED = 12, BEHIND_WANTED = 3; // cards held ready on either side
-const KEPT = 24; // cards held on either side before the farthest are let go
+const TICK_MS = 400;
+const RESEND_MS = 2000; // without an answer
+const SEND_EVERY_MS = 1500; // an answer makes Streamlit redraw the page, which a quick curator's next key would have to wait for
+const ACTIVE_MS = 700; // since the last key
+const PLENTY = 48, ENOUGH = 12, FEW = 6; // cards ahead: filled up to at rest, while keys come, and in haste
+const BEHIND_WANTED = 3;
+const KEPT_BEHIND = 12;
 const DECIDING = ["agree", "relabel", "reject", "unsure"];
 
 class Card {
@@ -20,9 +24,10 @@ class Card {
     this.decided = [];
     this.sequence = 0;
     this.message = { n: 0, at: -Infinity, open: false };
+    this.lastKey = -Infinity;
     this.onKey = (event) => handleKey(this, event);
     addEventListener("keydown", this.onKey, true); // before Streamlit's own shortcuts see it
-    this.timer = setInterval(() => this.tick(), RESEND_MS);
+    this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
   close() {
@@ -126,26 +131,43 @@ class Card {
   // --- what we say to the server --------------------------------------------------------------------------------------------
 
   tick() {
-    this.unsaved?.collect(OTHERS_AFTER_MS);
+    if (!this.data) return;
+    if (performance.now() - this.message.at > RESEND_MS) {
+      this.unsaved.collect(OTHERS_AFTER_MS);
+      this.dirty = this.dirty || this.unsaved.events.size > 0;
+    }
     this.view.counters();
-    if (this.unsaved?.events.size) this.send();
-    else this.ask();
+    this.ask();
   }
 
-  // Asks for cards that will be needed soon; one question at a time.
+  // One message at a time, and none that can wait while keys come quickly: what is not sent yet lies safe in this browser.
   ask() {
-    const waited = performance.now() - this.message.at;
-    if (this.message.open && waited < RESEND_MS) return;
-    const more = this.needs();
-    if (this.dirty || more.want.length || more.forward || more.backward) this.send();
+    const now = performance.now(), since = now - this.message.at;
+    if (this.message.open && since < RESEND_MS) return;
+    const held = this.heldAhead();
+    const active = now - this.lastKey < ACTIVE_MS;
+    const due = this.dirty && since >= SEND_EVERY_MS;
+    if (due || (this.lacks(active ? ENOUGH : PLENTY) && (held < ENOUGH || !active))) this.send();
   }
 
-  needs() {
-    const near = this.order.slice(Math.max(0, this.at - BEHIND_WANTED), this.at + AHEAD_WANTED);
-    const order = near.sort((a, b) => Math.abs(a.rank - (this.entry?.rank ?? 0)) - Math.abs(b.rank - (this.entry?.rank ?? 0)));
+  // How many cards in a row are ready from here on.
+  heldAhead() {
+    let held = 0;
+    while (this.order[this.at + held] && this.items.has(this.order[this.at + held].sample)) held++;
+    return held;
+  }
+
+  lacks(goal) {
+    const needs = this.needs(goal);
+    return needs.want.length > 0 || needs.forward || needs.backward;
+  }
+
+  needs(goal = PLENTY) {
+    const ahead = this.order.slice(this.at, this.at + goal), behind = this.order.slice(Math.max(0, this.at - BEHIND_WANTED), this.at);
     return {
-      want: order.map((entry) => entry.sample).filter((sample) => !this.items.has(sample)),
-      forward: !this.ends.ahead && this.order.length - this.at < AHEAD_WANTED,
+      want: [...ahead.slice(0, FEW), ...behind, ...ahead.slice(FEW)].map((entry) => entry.sample).filter((sample) => !this.items.has(sample)).slice(0, 8),
+      most: this.heldAhead() < FEW ? 8 : 4,
+      forward: !this.ends.ahead && this.order.length - this.at < goal,
       backward: !this.ends.behind && this.at < BEHIND_WANTED,
     };
   }
@@ -161,7 +183,7 @@ class Card {
   }
 
   letGo() {
-    const near = new Set(this.order.slice(Math.max(0, this.at - KEPT), this.at + KEPT).map((entry) => entry.sample));
+    const near = new Set(this.order.slice(Math.max(0, this.at - KEPT_BEHIND), this.at + PLENTY + 8).map((entry) => entry.sample));
     for (const sample of this.items.keys()) if (!near.has(sample)) this.items.delete(sample);
   }
 
@@ -188,6 +210,7 @@ class Card {
 
   later() {
     this.dirty = true;
+    this.lastKey = performance.now();
     setTimeout(() => {
       this.view.log();
       this.ask();
@@ -198,6 +221,7 @@ class Card {
     const to = this.at + by;
     if (to < 0) return this.view.say(this.ends.behind ? "This is the first sample of the queue." : "Earlier samples are on their way.");
     this.at = Math.min(to, this.order.length);
+    this.lastKey = performance.now();
     this.show();
   }
 
@@ -277,7 +301,7 @@ function addressOf(state) {
     const url = new URL(location);
     if (state.item) url.searchParams.set("sample", state.item.card.name);
     history.replaceState(history.state, "", url);
-  }, 400);
+  }, 1200);
 }
 
 const cards = new WeakMap();

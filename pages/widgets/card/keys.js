@@ -115,7 +115,7 @@ function otherClass(state) {
     }));
   };
   sheet(view, `<label>Which class is it?<input placeholder="name, nom or code, then Enter"></label><ul></ul>`,
-    (typed) => (matches(typed)[0] ? choose(matches(typed)[0]) : view.say("No class of the legend is called so.")), list);
+    (typed) => (typed.trim() && matches(typed)[0] ? choose(matches(typed)[0]) : view.say("Type a part of its name, or its code.")), list);
   list("");
 }
 

@@ -42,7 +42,7 @@ function drawTile(canvas, item, column, row, overlay) {
   }
 }
 
-const CHART = { width: 600, height: 216, left: 40, right: 10, top: 10, bottom: 22 };
+const CHART = { width: 600, height: 206, left: 40, right: 10, top: 10, bottom: 22 };
 
 function chartScales(collection, index) {
   const months = collection.slots.map((slot) => Number(slot.split("-")[1]));

@@ -10,6 +10,8 @@ class View {
     this.shownAt = Infinity;
     this.painted = null;
     root.onclick = (event) => this.clicked(event);
+    this.sized = new ResizeObserver(([entry]) => this.fit(Math.round(entry.contentRect.width)));
+    this.sized.observe(this.find(".chart"));
     this.find("select.index").onchange = (event) => {
       this.options.index = Number(event.target.value);
       event.target.blur();
@@ -29,6 +31,14 @@ class View {
     perform(this.state, button.dataset.key, event.timeStamp);
   }
 
+  // The chart is drawn in the pixels it has, so that its letters keep their shape.
+  fit(width) {
+    if (!width || width === CHART.width) return;
+    CHART.width = width;
+    this.find(".chart").setAttribute("viewBox", `0 0 ${width} ${CHART.height}`);
+    if (this.state.ready) this.season();
+  }
+
   // --- a new queue, once ----------------------------------------------------------------------------------------------------
 
   newQueue() {
@@ -46,7 +56,7 @@ class View {
     this.slot = null;
     this.strip = [];
     this.find(".strip").replaceChildren();
-    this.find(".strip").classList.toggle("few", collection.slots.length <= 7);
+    this.find(".strip").classList.toggle("few", collection.slots.length <= 5);
     this.closeSheet();
   }
 
@@ -125,7 +135,8 @@ class View {
     const strip = this.find(".strip");
     while (this.strip.length < this.collection.slots.length) {
       const frame = document.createElement("button");
-      frame.innerHTML = `<canvas width="56" height="56"></canvas><span></span>`;
+      const side = this.collection.slots.length <= 5 ? 72 : 50;
+      frame.innerHTML = `<canvas width="${side}" height="${side}"></canvas><span></span>`;
       strip.append(frame);
       this.strip.push({ frame, canvas: frame.firstChild, text: frame.lastChild });
     }
