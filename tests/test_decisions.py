@@ -331,7 +331,7 @@ def test_eight_processes_deciding_at_once_lose_nothing_and_overwrite_nothing_uns
 
 
 def test_every_decision_told_as_stored_survives_kill_9_and_sending_all_again_stores_none_twice(small):
-    for life in range(3):
+    for life in range(2):
         curator = start(small.store.path, f"life{life}", 1000)
         told = [curator.stdout.readline().strip() for _ in range(20 + 7 * life)]
         curator.send_signal(signal.SIGKILL)
