@@ -10,7 +10,9 @@ VIEWS = {"true": "True colour", "nir": "Near infrared", "ndvi": "NDVI", "swir": 
 COMPOSITES = {"true": sentinel2.TRUE_COLOUR, "nir": sentinel2.NEAR_INFRARED, "swir": sentinel2.SHORT_WAVE}
 # Reflectance shown as full brightness, for red, green and blue of each view; farmland seldom lies above.
 WHITE = {"true": (0.25, 0.22, 0.20), "nir": (0.50, 0.22, 0.22), "swir": (0.40, 0.50, 0.25)}
-HAZE = {"L1C": 0.06, "L2A": 0.0}  # path reflectance of the visible bands at the top of the atmosphere, taken off for the eye
+# Path reflectance of red, green and blue at the top of the atmosphere, taken off for the eye by dark-object subtraction (Chavez
+# 1988): the darkest 1 % of the 301 Bavarian parcels on four clear dates (0.050, 0.078, 0.085), less what green crops reflect.
+HAZE = {"L1C": (0.025, 0.045, 0.065), "L2A": (0.0, 0.0, 0.0)}
 GAMMA = 0.8
 # Brown soil through yellow to dark green, NDVI -0.1 ... 1.0: the reading that agronomists know.
 NDVI_STOPS = (-0.1, 0.1, 0.25, 0.4, 0.6, 0.8, 1.0)
@@ -43,7 +45,7 @@ def rgba(pixels: np.ndarray, bands: tuple[str, ...], view: str, level: str = "L2
 def _stretched(reflectance: np.ndarray, view: str, level: str) -> np.ndarray:
     """(3, H, W) reflectance -> (H, W, 3) uint8."""
     white = np.array(WHITE[view], dtype=np.float32)[:, None, None]
-    haze = HAZE[level] if view == "true" else 0.0
+    haze = np.array(HAZE[level] if view == "true" else HAZE["L2A"], dtype=np.float32)[:, None, None]
     shown = np.clip((reflectance - haze) / white, 0, 1) ** GAMMA
     return (255 * shown).round().astype(np.uint8).transpose(1, 2, 0)
 
