@@ -87,6 +87,7 @@ def compute(name: str, reflectance: Mapping[str, np.ndarray]) -> np.ndarray:
     missing = [band for band in index.bands if band not in reflectance]
     if missing:
         raise UnknownIndex(f"{index.name} needs {', '.join(missing)}, which the data lack; they have {', '.join(reflectance)}.")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = index.formula(*(np.asarray(reflectance[band], dtype=np.float64) for band in index.bands))
-    return np.where(np.isfinite(values), values, np.nan).astype(np.float32)
+        values = np.asarray(values, dtype=np.float32)
+    return np.where(np.isfinite(values), values, np.float32(np.nan))

@@ -147,6 +147,10 @@ begin select raise(abort, 'events are append-only: append an undo or a new decis
 create trigger event_is_never_deleted before delete on event
 begin select raise(abort, 'events are append-only: append an undo or a new decision'); end;
 
+create trigger event_undoes_on_its_own_sample before insert on event
+when new.undo_of is not null and not exists (select 1 from event e where e.id = new.undo_of and e.sample = new.sample)
+begin select raise(abort, 'an undo belongs to the sample of the event it takes back'); end;
+
 create trigger event_applies after insert on event
 begin
     update sample set
