@@ -32,5 +32,6 @@ def _adopt_address(known: list[str]) -> None:
         st.warning(f"There is no collection {asked!r} in this workspace. It has: {', '.join(known)}.", icon=":material/search_off:")
     elif asked and asked != st.session_state.get("collection.address"):
         st.session_state["collection"] = asked
-    if st.session_state.get("collection") not in known:
-        st.session_state["collection"] = known[0]
+    chosen = st.session_state.get("collection")
+    # Set even where it is the same: a choice that came from an address is forgotten when a fragment switches to another page.
+    st.session_state["collection"] = chosen if chosen in known else known[0]
