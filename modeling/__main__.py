@@ -126,6 +126,9 @@ def _train(workspace: Workspace, run: RunDir) -> None:
 
             training.train(workspace, run)
     except Cancelled:
+        if run.read("results.json"):  # it was all done when the signal came
+            run.say("finished")
+            return
         run.say("cancelled")
         raise CannotTrain(f"The run {run.name} was cancelled. Resume it with: python -m modeling train --run {run.name}") from None
     except CropcheckError as error:
