@@ -15,7 +15,8 @@ import numpy as np
 from labeling.points import Group, Point
 
 DETAIL_ZOOM = 12  # a patch of 640 m is about 25 px wide here; below that, an image says less than a point
-MAX_DETAILS = 60  # images and outlines in view; more would cost seconds and cover each other
+MAX_PICTURES = 60  # in view; more would cost seconds and cover each other
+MAX_DETAILS = 400  # outlines in view
 MAX_ZOOM = 19
 FEW_POINTS = 1000  # larger circles up to here
 WEB_MERCATOR = "EPSG:3857"  # what Leaflet shows
@@ -82,7 +83,8 @@ def base_map(points: list[Point], static: str, *, online: str | None = None):
 def bounds_of(points: list[Point]) -> list[list[float]]:
     """[[south, west], [north, east]] in EPSG:4326 around the points, a little wider than they lie."""
     lats, lons = [point.lat for point in points], [point.lon for point in points]
-    margin = max(0.004, 0.03 * (max(lats) - min(lats)), 0.03 * (max(lons) - min(lons)))
+    span = max(max(lats) - min(lats), max(lons) - min(lons))
+    margin = max(0.03 * span, 0.005 - span / 2)  # a lone patch has its surroundings
     return [[min(lats) - margin, min(lons) - margin], [max(lats) + margin, max(lons) + margin]]
 
 

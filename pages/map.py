@@ -36,9 +36,10 @@ def details(collection: Collection, near: list[Point], colors: dict[int, str], s
     fields = points.polygons(workspace.store, [point.id for point in near])
     greenest = points.greenest_slots(workspace.store, [point.id for point in near]) if slot == GREENEST else {}
     drawn = []
-    for point in near:
+    for rank, point in enumerate(near):
         at = greenest.get(point.id, 0) if slot == GREENEST else collection.slot_names.index(slot)
-        shown, outline = (None, None) if collection.is_series or view == "none" else picture(str(workspace.home), point.id, at, view)
+        pictured = rank < maps.MAX_PICTURES and view != "none" and not collection.is_series
+        shown, outline = picture(str(workspace.home), point.id, at, view) if pictured else (None, None)
         when = f" · {collection.slot_names[at]}" if shown else ""
         drawn.append(Detail(point.name, point.name + when, colors[point.id], fields.get(point.id, outline), shown))
     return drawn
@@ -53,14 +54,14 @@ def controls(collection: Collection) -> tuple[str, str | None, str, str, str | N
         )
         run = None
         if colouring == "prediction" and runs:
-            run = st.selectbox("Run", runs, key="map.run", width=210)
+            run = st.selectbox("Run", runs, key="map.run", width=190)
         view, slot = "none", GREENEST
         if not collection.is_series:
             views = {"none": "No pictures"} | display.VIEWS
-            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=180)
-            slot = st.selectbox("Date", [GREENEST, *collection.slot_names], key=f"map.slot.{collection.name}", width=180)
+            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=160)
+            slot = st.selectbox("Date", [GREENEST, *collection.slot_names], key=f"map.slot.{collection.name}", width=170)
         online = st.selectbox(
-            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=190,
+            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=150,
             help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
         )  # fmt: skip
     return colouring, run, view, slot, online
@@ -102,7 +103,7 @@ def chart(collection: Collection) -> None:
         )  # fmt: skip
     with right:
         map_panel.sample(collection, chosen, view if view != "none" else "true")
-        map_panel.legend(groups, found if colouring == "prediction" else None)
+        map_panel.legend(groups, found if colouring == "prediction" else None, 470 if chosen is None else 220)
 
 
 entry.through_app()

@@ -50,11 +50,14 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
         if not collection.is_series:
             slot = points.greenest_slots(store, [point.id]).get(point.id, 0)
             picture = overlays.thumbnail(resources.workspace(), point.id, slot, view)
-            st.image(picture, width=150, caption=f"{collection.slot_names[slot]} · purity {point.purity:.0%}")
+            st.image(picture, width=110, caption=f"{collection.slot_names[slot]} · purity {point.purity:.0%}")
 
 
-def legend(groups: list[Group], predicted: list[Point] | None) -> None:
-    """Colours with English and French names and counts; for predictions, how many disagree with the label."""
+def legend(groups: list[Group], predicted: list[Point] | None, height: int) -> None:
+    """Colours with English and French names and counts; for predictions, how many disagree with the label.
+
+    height: px; what does not fit scrolls.
+    """
     rows = "".join(
         f'<tr><td><span style="display:inline-block;width:12px;height:12px;border-radius:6px;border:1px solid #2b332e;'
         f'background:{escape(group.color)}"></span></td><td style="line-height:1.15">{escape(group.title)}'
@@ -62,7 +65,7 @@ def legend(groups: list[Group], predicted: list[Point] | None) -> None:
         f'<td style="text-align:right;font-variant-numeric:tabular-nums">{group.count:,}</td></tr>'
         for group in groups
     )
-    with st.container(height=330, border=False):
+    with st.container(height=height, border=False):
         if predicted is not None:
             differ = sum(point.disagrees for point in predicted)
             st.markdown(f":red[◯] **{differ:,}** of {sum(p.predicted is not None for p in predicted):,} predicted otherwise than labelled")
