@@ -41,7 +41,8 @@ def answer(
         message: what the card sent, or None at its first showing: `n` (its number), `window` (the queue that it is about), `events`
             (see `labeling.decisions.record`), `have` and `want` (samples whose cards it holds and lacks), `head` and `tail` (first
             and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it),
-            `most` (how many cards it takes at once), `restart` (begin with the queue's first).
+            `most` (how many cards it takes at once), `restart` (begin with the queue's first) or
+            `begin` (begin with that sample).
 
     Returns:
         JSON-ready: n, window, initial (the entries begin the queue), saved (uids), seconds (those kept as second opinions), errors,
@@ -50,8 +51,8 @@ def answer(
     store, message = workspace.store, message or {}
     outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [])
     window = f"{collection}|{queue}"
-    if message.get("restart"):
-        start = start_of(workspace, collection, queue, None)
+    if message.get("restart") or isinstance(message.get("begin"), int):
+        start = start_of(workspace, collection, queue, message.get("begin"))
     known = message if message.get("window") == window else {}
     ahead = _ahead(workspace, collection, queue, start, known)
     behind = _behind(workspace, collection, queue, start, known)

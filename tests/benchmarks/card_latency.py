@@ -1,9 +1,9 @@
 """Key press to next card painted, against a bare page, in a real browser. Run by hand:
 
-    python -m tests.benchmarks.card_latency [--samples 20000] [--decisions 100] [--json]
+    python -m tests.benchmarks.card_latency [--samples 20000] [--decisions 100] [--keep FOLDER] [--json]
 
-A fresh workspace with `--samples` simulated samples is made in the temporary folder (about 0.5 MB each), served, and decided on with
-keys. "Painted" is the first task after the frame that follows the key, "shown" the start of the frame after that, when the
+A workspace with `--samples` simulated samples is made (about 0.5 MB each; kept in FOLDER for the next time), served, and decided on
+with keys. "Painted" is the first task after the frame that follows the key, "shown" the start of the frame after that, when the
 painted one has been handed to the screen. The floor is a page with one canvas that changes its picture at a key.
 """
 
@@ -72,14 +72,15 @@ def simulated(home: Path, samples: int) -> Workspace:
 @click.command()
 @click.option("--samples", multiple=True, default=(240, 20_000), show_default=True, type=click.IntRange(120))
 @click.option("--decisions", "presses", default=100, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="Make or find the workspaces here; by default in a temporary folder.")
 @click.option("--json", "as_json", is_flag=True)
-def main(samples: tuple[int, ...], presses: int, as_json: bool) -> None:
+def main(samples: tuple[int, ...], presses: int, keep: Path | None, as_json: bool) -> None:
     """Print floor, card and their ratios for each number of samples."""
     figures = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=system_chromium(), args=list(QUIET))
         for number in samples:
-            figures[number] = _one(browser, simulated(Path(folder) / str(number), number), presses)
+            figures[number] = _one(browser, simulated((keep or Path(folder)) / str(number), number), presses)
         browser.close()
     report(figures, "\n".join(f"{number} samples: {found}" for number, found in figures.items()), as_json=as_json)
 

@@ -19,7 +19,7 @@ class Card {
     this.at = 0;
     this.ends = { ahead: false, behind: false };
     this.previous = new Map(); // uid -> the decision that was in force before it
-    this.errors = new Map();
+    this.notices = new Map(); // uid -> what became of it, until the curator has read it
     this.started = performance.now();
     this.decided = [];
     this.sequence = 0;
@@ -45,13 +45,16 @@ class Card {
     this.send_ = send;
     const first = !this.data;
     if (first || this.data.workspace !== data.workspace) this.unsaved = new Unsaved(data.workspace);
-    if (first) this.dirty = this.unsaved.events.size > 0;
+    if (first) {
+      this.dirty = this.unsaved.events.size > 0;
+      this.place = new Place(data.workspace);
+      this.leftAt = this.place.afterReload();
+    }
     this.data = data;
     if (data.n >= this.message.n) this.message.open = false;
+    this.note(data);
     this.unsaved.drop([...data.saved, ...data.errors.map((error) => error.uid)]);
-    for (const error of data.errors) this.errors.set(error.uid, error.text);
     this.failure = data.failure;
-    if (data.seconds.some((uid) => !this.seconds?.has(uid))) this.noteSecond(data.seconds);
     this.follow(data);
     for (const card of data.cards) this.take(card);
     this.applyStates(data.states);
@@ -60,9 +63,12 @@ class Card {
     this.ask();
   }
 
-  noteSecond(uids) {
-    this.seconds = new Set([...(this.seconds ?? []), ...uids]);
-    this.view.say("Someone else decided on that sample meanwhile: yours is kept beside it as a second opinion.", 8000);
+  note(data) {
+    for (const error of data.errors) this.notices.set(error.uid, `Not stored: ${error.text}`);
+    for (const uid of data.seconds) {
+      const event = this.unsaved.events.get(uid);
+      if (event) this.notices.set(uid, `${event.name} was decided by someone else meanwhile. Yours is kept beside that as a second opinion.`);
+    }
   }
 
   // Joins the entries to the part of the queue that is known, or begins anew where the queue is another.
@@ -75,7 +81,8 @@ class Card {
       this.at = data.behind.entries.length;
       this.ends = { ahead: data.ahead.end, behind: data.behind.end };
       this.view.painted = null;
-      return this.view.newQueue();
+      this.view.newQueue();
+      return this.resume();
     }
     if (data.initial) return;
     const known = new Set(this.order.map((entry) => entry.sample));
@@ -90,6 +97,16 @@ class Card {
       this.at += earlier.length;
       this.ends.behind = data.behind.end;
     }
+  }
+
+  // After a reload: go on where the reload came.
+  resume() {
+    const left = this.leftAt;
+    this.leftAt = null;
+    if (left?.window !== this.window || left.sample === this.entry?.sample) return;
+    const found = this.order.findIndex((entry) => entry.sample === left.sample);
+    if (found >= 0) this.at = found;
+    else this.restart({ begin: left.sample });
   }
 
   // Decodes the pictures now, so that showing them later takes no time.
@@ -225,9 +242,9 @@ class Card {
     this.show();
   }
 
-  restart() {
+  restart(where = { restart: true }) {
     this.restarting = true;
-    this.send({ window: null, restart: true });
+    this.send({ window: null, ...where });
   }
 
   show() {
@@ -235,6 +252,7 @@ class Card {
       this.view.finished(this.ends.ahead);
     } else if (this.item?.sprite) {
       this.view.show(this.item, this.entry);
+      this.place.write({ window: this.window, sample: this.entry.sample });
       addressOf(this);
     } else {
       this.view.waiting();

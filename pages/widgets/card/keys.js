@@ -32,7 +32,7 @@ function handleKey(state, event) {
 function perform(state, key, at) {
   const { view } = state;
   if (key.startsWith("dismiss:")) {
-    state.errors.delete(key.slice(8));
+    state.notices.delete(key.slice(8));
     return view.refresh();
   }
   if (ANYTIME.has(key)) return KEYS[key](state);

@@ -47,6 +47,27 @@ class Unsaved {
   }
 }
 
+// Where this tab stands, for a reload: the address names the sample too, but browsers ration how often it may change.
+class Place {
+  constructor(workspace) {
+    this.key = `cropcheck.${workspace}.place`;
+  }
+
+  write(place) {
+    sessionStorage.setItem(this.key, JSON.stringify(place));
+  }
+
+  // The place before the reload, once: a card opened later in the same document was asked for by its address.
+  afterReload() {
+    const [load] = performance.getEntriesByType("navigation");
+    const origin = String(performance.timeOrigin);
+    const again = sessionStorage.getItem(`${this.key}.used`) === origin;
+    sessionStorage.setItem(`${this.key}.used`, origin);
+    if (again || load?.type !== "reload" || new URL(load.name).pathname !== location.pathname) return null;
+    return JSON.parse(sessionStorage.getItem(this.key));
+  }
+}
+
 // crypto.randomUUID exists on https and localhost only; curators may come over plain http.
 function newUid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -191,10 +191,10 @@ class View {
   refresh() {
     this.counters();
     this.log();
-    const { failure, errors, unsaved } = this.state;
+    const { failure, notices, unsaved } = this.state;
     const lines = [failure && `Not saved yet: ${failure}`, unsaved.trouble].filter(Boolean).map((text) => `<p>${escapeText(text)}</p>`);
-    for (const [uid, text] of errors)
-      lines.push(`<p>Not stored: ${escapeText(text)} <button data-key="dismiss:${escapeText(uid)}">Understood</button></p>`);
+    for (const [uid, text] of notices)
+      lines.push(`<p>${escapeText(text)} <button data-key="dismiss:${escapeText(uid)}">Understood</button></p>`);
     this.find(".messages").innerHTML = lines.join("");
   }
 
