@@ -10,6 +10,8 @@ from data.profiles import Curve, Envelope
 
 INK = "#2b332e"
 GRID = "#e6eae3"
+# Some official colours differ by a shade (barley and oat), so every median has its own marker too.
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
 PICKED_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3d")  # none is a crop's official colour
 MARKERS_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click fades no curve
 
@@ -29,7 +31,8 @@ def season_figure(
     """Median lines and 10-90 % bands in the crops' colours, with single samples over them.
 
     A click on a single sample's marker selects it: its `customdata` is [sample number]. Cloudy dates of the picked samples
-    are hollow and off the line; of the thin ones they are left out.
+    are hollow and off the line; of the thin ones they are left out. Interpolated dates are narrow diamonds. The axis shows the
+    index's own range, widened where a drawn value lies outside.
 
     Args:
         slot_names: T ISO dates, or months as YYYY-MM (drawn at the middle of the month).
@@ -40,8 +43,8 @@ def season_figure(
         _add_band(figure, days, envelope)
     for line in thin:
         _add_line(figure, days, line.curve, color=line.color, text=line.text, strong=False)
-    for envelope in envelopes:
-        _add_median(figure, days, envelope)
+    for at, envelope in enumerate(envelopes):
+        _add_median(figure, days, envelope, SYMBOLS[at % len(SYMBOLS)])
     for at, curve in enumerate(picked):
         color = PICKED_COLOURS[at % len(PICKED_COLOURS)]
         _add_line(figure, days, curve, color=color, text="clear", strong=True)
@@ -57,8 +60,16 @@ def season_figure(
         title={"text": "date", "standoff": 4}, gridcolor=GRID, tickformat="%-d %b\n%Y", hoverformat="%-d %B %Y",
         showline=True, linecolor="#aab3a6",
     )  # fmt: skip
-    figure.update_yaxes(title=f"{index.name} (no unit)", gridcolor=GRID, zeroline=True, zerolinecolor="#aab3a6")
+    figure.update_yaxes(
+        title=f"{index.name} (no unit)", range=_range(index, figure), gridcolor=GRID, zeroline=True, zerolinecolor="#aab3a6"
+    )
     return figure
+
+
+def _range(index: Index, figure: go.Figure) -> tuple[float, float]:
+    """The same axis for every choice of crops, so that two looks compare; nothing drawn is cut off."""
+    drawn = [value for trace in figure.data for value in trace.y]
+    return min([index.low, *(value - 0.02 for value in drawn)]), max([index.high, *(value + 0.02 for value in drawn)])
 
 
 def _add_band(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
@@ -70,14 +81,18 @@ def _add_band(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
     )  # fmt: skip
 
 
-def _add_median(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
+def _add_median(figure: go.Figure, days: np.ndarray, envelope: Envelope, symbol: str) -> None:
     """The official colours include pale yellow: a dark casing under the line keeps it readable on white."""
     crop, x, y = envelope.crop, list(days[envelope.slots]), np.round(envelope.median, 4).tolist()
     figure.add_scatter(x=x, y=y, mode="lines", line={"color": INK, "width": 5}, hoverinfo="skip", showlegend=False, legendgroup=crop.name)
     figure.add_scatter(
         x=x, y=y, mode="lines+markers", name=f"{crop.name}, n = {envelope.samples:,}", legendgroup=crop.name,
-        line={"color": crop.color, "width": 3}, marker={"size": 8, "color": crop.color, "line": {"color": INK, "width": 1}},
-        text=[f"{low:.2f} … {high:.2f}, n = {n:,}" for low, high, n in zip(envelope.p10, envelope.p90, envelope.n, strict=True)],
+        line={"color": crop.color, "width": 3},
+        marker={"size": 9, "color": crop.color, "symbol": symbol, "line": {"color": INK, "width": 1}},
+        text=[
+            f"{low:.2f} … {high:.2f}, n = {n:,}" + (f", {filled:,} interpolated" if filled else "")
+            for low, high, n, filled in zip(envelope.p10, envelope.p90, envelope.n, envelope.filled, strict=True)
+        ],
         hovertemplate="<b>%{y:.2f}</b> (%{text})<extra>" + crop.name + "</extra>", **MARKERS_STAY,
     )  # fmt: skip
 
@@ -87,8 +102,12 @@ def _add_line(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str, 
     figure.add_scatter(
         x=list(days[curve.slots[seen]]), y=np.round(curve.values[seen], 4).tolist(), mode="lines+markers", name=curve.name,
         customdata=[[curve.sample]] * len(seen), showlegend=strong, legendgroup=curve.name, opacity=1 if strong else 0.75,
-        line={"color": color, "width": 3 if strong else 1}, marker={"size": 9 if strong else 5, "color": color},
-        hovertemplate="<b>%{y:.2f}</b> " + text + "<extra>" + curve.name + "</extra>", **MARKERS_STAY,
+        line={"color": color, "width": 3 if strong else 1}, marker={
+            "size": 9 if strong else 5, "color": color,
+            "symbol": ["diamond-tall" if filled else "circle" for filled in curve.interpolated[seen]],
+        },
+        text=[" interpolated" if filled else "" for filled in curve.interpolated[seen]],
+        hovertemplate="<b>%{y:.2f}</b> " + text + "%{text}<extra>" + curve.name + "</extra>", **MARKERS_STAY,
     )  # fmt: skip
 
 

@@ -3,6 +3,15 @@
 from data.store import Store
 
 
+def has_interpolated(store: Store, collection: str) -> bool:
+    """Whether the collection's source filled dates in by interpolation."""
+    with store.reading() as db:
+        found = db.execute(
+            "select 1 from sample s join image i on i.sample = s.id and i.interpolated where s.collection = ? limit 1", [collection]
+        )
+        return found.fetchone() is not None
+
+
 def regions_and_years(store: Store, collection: str) -> tuple[list[str], list[int]]:
     """The regions and the years that the collection has samples in, ascending."""
     with store.reading() as db:

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from data import catalogue, profiles
+from data import catalogue, indices, profiles
 from data.__main__ import main as data_main
 from data.errors import UnknownCollection, UnknownIndex
 from data.profiles import Filter
-from labeling import decisions
+from labeling import decisions, figures, places
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
 WHEAT, BARLEY = 115, 131
@@ -66,6 +66,70 @@ def test_envelopes_are_the_quantiles_of_the_clear_images(demo, collection, index
     for key, (p10, median, p90, n) in ours.items():
         assert [p10, median, p90] == pytest.approx(list(quantiles.loc[key]))
         assert n == expected.size()[key]
+
+
+def screened(stacks):
+    """NDVI medians of one date from the pixels: what is clear is said here anew (blue below 0.12, NIR from 0.10)."""
+    found = {}
+    for name, (blue, red, nir, quality) in stacks.items():
+        field = (blue > 0) & (red > 0) & (nir > 0)
+        clear = field & (blue < 0.12) & (nir >= 0.10)
+        if quality == "ok" and clear.any():
+            found[name] = float(np.median((nir[clear] - red[clear]) / (nir[clear] + red[clear])))
+    return found
+
+
+def test_envelopes_are_the_quantiles_of_the_pixels_themselves(demo):
+    loaded, found = seasons(demo, FIELDS)
+    with demo.store.reading() as db:
+        rows = db.execute(
+            """select s.id, s.name, s.inventory_code, i.quality from sample s join image i on i.sample = s.id
+            where s.collection = ? and i.acquired = ?""",
+            [FIELDS, JUNE],
+        ).fetchall()
+    june, crop_of, stacks = loaded.slot_names.index(JUNE), {}, {}
+    for number, name, code, quality in rows:
+        patch = catalogue.patch(demo, number)
+        bands = [patch.pixels[june, patch.bands.index(band)] / 10_000 for band in ("B02", "B04", "B08")]
+        crop_of[name], stacks[name] = code, (*bands, quality)
+    medians = screened(stacks)
+    assert len(medians) == 11  # of 20 fields; the others are under cloud or not there
+    for code in (WHEAT, BARLEY):
+        envelope = next(each for each in found if code in each.crop.codes)
+        at = list(envelope.slots).index(june)
+        of_crop = [value for name, value in medians.items() if crop_of[name] == code]
+        assert [envelope.p10[at], envelope.median[at], envelope.p90[at]] == pytest.approx(np.percentile(of_crop, (10, 50, 90)), abs=1e-5)
+
+
+def test_interpolated_dates_can_be_left_out(demo):
+    with demo.store.reading() as db:
+        filled, real = db.execute(
+            """select sum(i.interpolated), sum(not i.interpolated) from sample s join image i on i.sample = s.id
+            where s.collection = ? and i.quality = 'ok'""",
+            [PARCELS],
+        ).fetchone()
+    _, every = seasons(demo, PARCELS)
+    _, without = seasons(demo, PARCELS, where=Filter(interpolated=False))
+    assert filled > 0
+    assert sum(envelope.n.sum() for envelope in every) == filled + real
+    assert sum(envelope.filled.sum() for envelope in every) == filled
+    assert sum(envelope.n.sum() for envelope in without) == real
+    assert places.has_interpolated(demo.store, PARCELS) and not places.has_interpolated(demo.store, FIELDS)
+
+
+def test_the_figure_keeps_the_indexs_own_range_and_marks_cloudy_and_interpolated_dates(demo):
+    loaded, found = seasons(demo, PARCELS, by="class")
+    row = next(row for row in range(301) if (~loaded.clear[row]).any() and (loaded.interpolated[row] & loaded.clear[row]).any())
+    one = profiles.curve(loaded, int(loaded.samples[row]))
+    figure = figures.season_figure(indices.named("NDVI"), loaded.slot_names, found, thin=[], picked=[one], height=400)
+    low, high = figure.layout.yaxis.range
+    assert low <= -0.1 and high >= 1.0
+    assert all(low < value < high for trace in figure.data for value in trace.y)
+    line, cloudy = (trace for trace in figure.data if trace.customdata)
+    assert len(line.x) == one.clear.sum() and list(line.marker.symbol).count("diamond-tall") == (one.interpolated & one.clear).sum()
+    assert len(cloudy.x) == (~one.clear).sum() and cloudy.marker.color == "white"
+    medians = [trace.marker.symbol for trace in figure.data if trace.name and ", n = " in trace.name]
+    assert len(set(medians)) == len(found) == 6
 
 
 def test_in_mid_june_barley_is_ripe_and_wheat_still_green(demo):

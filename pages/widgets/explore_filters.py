@@ -45,7 +45,14 @@ def show(store: Store, collection: Collection) -> Choice:
         with st.container(width="content", gap="xsmall"):
             verified = st.toggle("Verified only", key="explore.verified")
             singles = st.toggle("Single samples", key="explore.singles", help="Every sample as a thin line; click a dot to pick it.")
-    return Choice(index, by, Filter(labels, region, year, verified), singles)
+        filled = True
+        if places.has_interpolated(store, here):  # elsewhere the switch would do nothing
+            filled = st.toggle(
+                "Interpolated dates", value=True, key=f"explore.filled.{here}",
+                help="Dates that the source filled in between clear ones. Off: they leave medians and bands; on a single sample's "
+                "curve they stay, as narrow diamonds.",
+            )  # fmt: skip
+    return Choice(index, by, Filter(labels, region, year, verified, filled), singles)
 
 
 def crops(collection: Collection, envelopes: list[Envelope]) -> list[Envelope]:

@@ -12,7 +12,7 @@ from pages.widgets.explore_filters import Choice
 
 HEIGHT = 315  # px
 COLUMNS = {
-    "name": "Sample", "crop": "Crop", "off": "Off median", "dates": "Clear dates", "state": "State", "region": "Region", "year": "Year",
+    "name": "Sample", "off": "Off median", "crop": "Crop", "dates": "Clear dates", "state": "State", "region": "Region", "year": "Year",
 }  # fmt: skip
 
 
