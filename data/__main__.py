@@ -1,18 +1,15 @@
 """`python -m data`: make, fill and describe a workspace."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import click
 
-from data import catalogue, demo, info, profiles, simulate
+from data import catalogue, info, profiles, setup, simulate
 from data import workspace as workspaces
 from data.command import Group, as_json, report
-from data.errors import BadInput
-from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
-
-DEMO_SAMPLES = 240
 
 
 @click.group(cls=Group)
@@ -25,21 +22,21 @@ def main() -> None:
 def init(as_json: bool) -> None:
     """Create the workspace with the three demo collections; what is there already is left alone."""
     workspace = workspaces.current().create()
-    _import(workspace, demo.fields_spec(), demo.fields, 20, as_json)
-    _import(workspace, demo.parcels_spec(), demo.parcels, 301, as_json)
-    _simulate(workspace, simulate.NAME, DEMO_SAMPLES, 0, as_json)
+    with _bars(as_json) as progress:
+        setup.make_demo(workspace, progress)
     _describe(workspace, as_json)
 
 
 @main.command("simulate")
-@click.option("--samples", default=DEMO_SAMPLES, show_default=True, type=click.IntRange(1), help="How many samples.")
+@click.option("--samples", default=setup.DEMO_SAMPLES, show_default=True, type=click.IntRange(1), help="How many samples.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same pixels.")
 @click.option("--collection", default=simulate.NAME, show_default=True, help="Name of the new collection.")
 @as_json
 def simulate_command(samples: int, seed: int, collection: str, as_json: bool) -> None:
     """Make a collection of SIMULATED imagery at real Canadian points."""
     workspace = workspaces.current().create()
-    _simulate(workspace, collection, samples, seed, as_json)
+    with _bars(as_json) as progress:
+        setup.make_simulated(workspace, collection, samples, seed=seed, progress=progress)
     _describe(workspace, as_json)
 
 
@@ -67,38 +64,18 @@ def profile(collection: str, index: str, as_json: bool) -> None:
     report(figures, "\n".join(lines), as_json=as_json)
 
 
-def _simulate(workspace: Workspace, name: str, samples: int, seed: int, quiet: bool) -> None:
-    _keep_truth(workspace.home / "truth" / f"{name}.csv", simulate.truth(samples, seed=seed))
-    _import(workspace, simulate.spec(name), lambda: simulate.samples(samples, seed=seed), samples, quiet)
+@contextmanager
+def _bars(hidden: bool) -> Iterator[setup.Progress]:
+    """A progress bar for each collection in turn."""
+    with ExitStack() as stack:
+        shown: dict[str, Any] = {}
 
+        def tell(collection: str, done: int, total: int) -> None:
+            if collection not in shown:
+                shown[collection] = stack.enter_context(click.progressbar(length=total, label=collection, hidden=hidden))
+            shown[collection].update(1)
 
-def _keep_truth(path: Path, truth: dict[str, int]) -> None:
-    """Write the true crops where neither the app nor the models read them.
-
-    Raises:
-        BadInput: the file is there with other crops, so the collection was made with another seed or size.
-    """
-    text = "sample,code\n" + "".join(f"{sample},{code}\n" for sample, code in truth.items())
-    if path.exists() and path.read_text() != text:
-        raise BadInput(f"{path.stem} is already there, made with another seed or number of samples. Choose another --collection.")
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(text)
-    temporary.replace(path)
-
-
-def _import(workspace: Workspace, spec: CollectionSpec, samples: Callable[[], Iterable[NewSample]], total: int, quiet: bool) -> None:
-    """Import a collection that is not complete yet, with a progress bar unless `quiet`."""
-    if info.progress(workspace.store, spec.name).samples == total:
-        return
-    with click.progressbar(length=total, label=spec.name, hidden=quiet) as bar:
-
-        def ticking() -> Iterable[NewSample]:
-            for sample in samples():
-                bar.update(1)
-                yield sample
-
-        import_collection(workspace, spec, ticking())
+        yield tell
 
 
 def _describe(workspace: Workspace, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from data import info
 from tests.conftest import ROOT
 
 PAGES = ("overview", "verify", "explore", "map", "train", "results")
@@ -100,3 +101,15 @@ def test_an_address_with_an_unknown_collection_is_answered_with_the_known_ones(d
     app.run()
     assert not app.exception
     assert "There is no collection 'peru-1999' in this workspace. It has: bavaria-2018" in texts(app)
+
+
+def test_the_empty_state_makes_the_demo_collections(empty):
+    app = opened("overview")
+    app.button(key="chooser.demo").click().run(timeout=120)
+    assert not app.exception
+    assert [entry["collection"] for entry in info.describe(empty.store)] == [
+        "bavaria-2018",
+        "bavaria-parcels-2018",
+        "canada-simulated-2019",
+    ]
+    assert app.selectbox(key="collection").value == "bavaria-2018"

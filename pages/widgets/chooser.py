@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from data import catalogue
+from data import catalogue, setup
 from data.catalogue import Collection
 from pages.widgets import entry, resources
 
@@ -12,11 +12,7 @@ def collection() -> Collection:
     entry.through_app()
     known = {one.name: one for one in catalogue.collections(resources.workspace().store)}
     if not known:
-        st.info(
-            "There are no collections in this workspace yet. Make the three demo collections with `python -m data init`, "
-            "then reload this page.",
-            icon=":material/inventory_2:",
-        )
+        _offer_demo()
         st.stop()
     _adopt_address(list(known))
     with st.sidebar:
@@ -35,3 +31,16 @@ def _adopt_address(known: list[str]) -> None:
     chosen = st.session_state.get("collection")
     # Set even where it is the same: a choice that came from an address is forgotten when a fragment switches to another page.
     st.session_state["collection"] = chosen if chosen in known else known[0]
+
+
+def _offer_demo() -> None:
+    """The empty state: what a workspace without collections can do."""
+    st.info(
+        "There are no collections in this workspace yet. Make the three demo collections here, or with `python -m data init`; "
+        "the README says how to bring your own.",
+        icon=":material/inventory_2:",
+    )
+    if st.button("Make the demo collections", type="primary", icon=":material/download:", key="chooser.demo"):
+        bar = st.progress(0.0)
+        setup.make_demo(resources.workspace(), lambda name, done, total: bar.progress(done / total, f"{name}: {done} of {total} samples"))
+        st.rerun()
