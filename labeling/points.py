@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from data.figures import STATE_COLOURS
 from data.importing import LearnedClass, LegendClass
 from data.store import Store
 
-STATES = {  # state of the view `label` -> English, French, colour
-    "agreed": ("Agreed", "Confirmé", "#2f6f4f"),
-    "relabelled": ("Relabelled", "Corrigé", "#d98e04"),
-    "rejected": ("Rejected", "Rejeté", "#b5452f"),
-    "unsure": ("Unsure", "Incertain", "#7c6bb0"),
-    "unverified": ("Unverified", "Non vérifié", "#b9c2b6"),
+STATES = {  # state of the view `label` -> English, French, colour, as in the figures of progress
+    "agreed": ("Agreed", "Confirmé", STATE_COLOURS["agreed"]),
+    "relabelled": ("Relabelled", "Corrigé", STATE_COLOURS["relabelled"]),
+    "rejected": ("Rejected", "Rejeté", STATE_COLOURS["rejected"]),
+    "unsure": ("Unsure", "Incertain", STATE_COLOURS["unsure"]),
+    "unverified": ("Unverified", "Non vérifié", STATE_COLOURS["unverified"]),
 }
 NO_LABEL = ("Rejected, no label", "Rejeté, sans étiquette", "#3b3f3c")
 NO_PREDICTION = ("Not predicted", "Sans prédiction", "#b9c2b6")

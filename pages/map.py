@@ -103,7 +103,7 @@ def chart(collection: Collection) -> None:
         )  # fmt: skip
     with right:
         map_panel.sample(collection, chosen, view if view != "none" else "true")
-        map_panel.legend(groups, found if colouring == "prediction" else None, 470 if chosen is None else 220)
+        map_panel.legend(groups, found if colouring == "prediction" else None, 470 if chosen is None else 170)
 
 
 entry.through_app()

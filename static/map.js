@@ -134,7 +134,10 @@ window.cropcheck = (function () {
       if (!item.outline) continue;
       const shape = L.geoJSON(item.outline, {
         pane: "samples",
-        style: { renderer: renderer(map), color: item.color, weight: 2, fillColor: item.color, fillOpacity: item.image ? 0 : 0.45 },
+        style: {
+          renderer: renderer(map), color: item.image ? item.color : "#2b332e", weight: item.image ? 2 : 0.7,
+          fillColor: item.color, fillOpacity: item.image ? 0 : 0.65,
+        },
         onEachFeature: (feature, layer) => named(layer, item.name),
       });
       shape.bindTooltip(tooltip(() => item.text), { sticky: true });

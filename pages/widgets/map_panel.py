@@ -39,7 +39,7 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
         lines = [
             f"**{point.name}** · {point.region}, {point.year}",
             f"Label **{label.name}** · {label.name_fr}" if label else "No label: rejected",
-            f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''}",
+            f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''} · purity {point.purity:.0%}",
         ]
         if point.code != point.inventory_code:
             lines.append(f"Inventory said {names[point.inventory_code].name}")
@@ -50,7 +50,7 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
         if not collection.is_series:
             slot = points.greenest_slots(store, [point.id]).get(point.id, 0)
             picture = overlays.thumbnail(resources.workspace(), point.id, slot, view)
-            st.image(picture, width=110, caption=f"{collection.slot_names[slot]} · purity {point.purity:.0%}")
+            st.image(picture, width=110, caption=collection.slot_names[slot])
 
 
 def legend(groups: list[Group], predicted: list[Point] | None, height: int) -> None:
