@@ -11,6 +11,7 @@ TITLES = {
     "unverified": "Without a decision", "all": "All samples", "crop": "By crop", "region": "By region", "cell": "Confusion cell",
     "random": "Random order",
 }  # fmt: skip
+LABELS = {"crop": "Crop", "region": "Region", "cell": "Cell"}  # of the kinds that need a second choice
 
 
 def queue(workspace: Workspace, collection: Collection) -> Queue:
@@ -20,24 +21,28 @@ def queue(workspace: Workspace, collection: Collection) -> Queue:
         BadInput: the address asks for a queue that there is not.
     """
     asked = st.query_params.get("queue")
-    if asked and asked != st.session_state.get("verify.asked"):
+    arriving = "verify.kind" not in st.session_state  # Streamlit forgets a widget's choice when its page is left
+    if asked and (arriving or asked != st.session_state.get("verify.asked")):
         _remember(queues.parse(asked))
-    options = _options(workspace, collection, st.session_state.get("verify.queue"))
+        st.session_state["verify.linked"] = (collection.name, queues.parse(asked))
+    linked_to, linked = st.session_state.get("verify.linked", (None, None))
+    options = _options(workspace, collection, linked if linked_to == collection.name else None)
     with st.sidebar:
-        kind = st.selectbox("Queue", [kind for kind in TITLES if kind in options], format_func=TITLES.get, key="verify.kind")
-        values = options[kind]
-        if values != {(): ""}:
-            label = {"crop": "Crop", "region": "Region", "cell": "Cell"}[kind]
-            chosen = st.selectbox(label, list(values), format_func=values.get, key=f"verify.{kind}")
-        else:
-            chosen = ()
-    picked = Queue(kind, chosen)
+        kind = _choice("Queue", {kind: title for kind, title in TITLES.items() if kind in options}, "verify.kind")
+        picked = Queue(kind, _choice(LABELS[kind], options[kind], f"verify.{kind}") if kind in LABELS else ())
     _write_address(collection, picked)
     return picked
 
 
+def _choice(label: str, options: dict, key: str):
+    """A select box of `options` (value -> title); what was chosen in another collection may not be among them."""
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+    return st.selectbox(label, list(options), format_func=options.get, key=key)
+
+
 def _remember(asked: Queue) -> None:
-    st.session_state["verify.queue"] = asked
+    """Choose in the sidebar what the address asks for, before its fields are drawn."""
     st.session_state["verify.kind"] = asked.kind
     if asked.values:
         st.session_state[f"verify.{asked.kind}"] = asked.values

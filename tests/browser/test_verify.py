@@ -320,6 +320,21 @@ def test_a_link_opens_its_sample_in_its_queue(server, page: Page):
     assert sample(opened(page, server, FIELDS, "crop%3A131", sample=name)) == name
 
 
+def test_a_queue_that_there_is_not_is_refused_with_the_choices(server, page: Page):
+    page.goto(f"{server.url}/verify?collection={FIELDS}&queue=sideways")
+    expect(page.get_by_text("There is no queue 'sideways'. Use all, unverified")).to_be_visible()
+
+
+def test_another_queue_from_the_sidebar_can_be_labelled_at_once(server, page: Page):
+    card = opened(page, server, FIELDS, "unverified")
+    page.get_by_role("combobox", name="Queue").click()
+    page.get_by_role("option", name="By crop").click()
+    expect(card.locator(".why")).to_have_text("The inventory says winter wheat.")
+    first = press(page, card, "a")
+    saved(card)
+    assert stored(server, FIELDS) == [(first, "agree", "115")]
+
+
 def test_an_error_of_the_server_is_shown_and_stays_until_it_is_read(server, page: Page):
     card = opened(page, server, FIELDS)
     name = sample(card)

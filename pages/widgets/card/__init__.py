@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from data.errors import CropcheckError
 from data.workspace import Workspace
 from labeling import serving
 from labeling.queues import Queue
@@ -26,7 +27,12 @@ _component = st.components.v2.component(
 def show(workspace: Workspace, collection: str, queue: Queue, start: int | None, curator: str) -> None:
     """The card of `start` and of what follows it in the queue; runs again at every message of the card, the page does not."""
     message = (st.session_state.get(KEY) or {}).get("client")
-    answer = serving.answer(workspace, collection, curator, queue, start, message)
+    try:
+        answer = serving.answer(workspace, collection, curator, queue, start, message)
+    except CropcheckError as error:
+        if message is None:
+            raise
+        answer = {"n": message["n"], "failure": str(error), "cards": []}  # the card keeps its decisions and tries again
     if answer["cards"] and "error" in answer["cards"][0]:
         st.error(answer["cards"][0]["error"], icon=":material/error:")
     _component(key=KEY, data=answer, on_client_change=lambda: None)

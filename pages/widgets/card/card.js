@@ -43,6 +43,7 @@ class Card {
 
   receive(data, send) {
     this.send_ = send;
+    if (!data.window) return this.failed(data);
     const first = !this.data;
     if (first || this.data.workspace !== data.workspace) this.unsaved = new Unsaved(data.workspace);
     if (first) {
@@ -59,8 +60,15 @@ class Card {
     for (const card of data.cards) this.take(card);
     this.applyStates(data.states);
     this.view.refresh();
-    if (!this.item?.sprite) this.show();
+    if (!this.ready) this.show();
     this.ask();
+  }
+
+  // The server could not even read: nothing is lost, and it is asked again.
+  failed(data) {
+    this.failure = data.failure;
+    this.message.open = false;
+    if (this.data) this.view.refresh();
   }
 
   note(data) {

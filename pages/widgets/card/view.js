@@ -58,6 +58,7 @@ class View {
     this.find(".strip").replaceChildren();
     this.find(".strip").classList.toggle("few", collection.slots.length <= 5);
     this.closeSheet();
+    if (document.activeElement?.closest('[data-testid="stSelectbox"]')) document.activeElement.blur(); // else the keys rest
   }
 
   // --- one card -------------------------------------------------------------------------------------------------------------
