@@ -40,6 +40,19 @@ function drawTile(canvas, item, column, row, overlay) {
     context.drawImage(item.inventory, ...box);
     context.globalAlpha = 1;
   }
+  if (item.inventory && width > MARKED_FROM) markCentre(context, width / 2, height / 2);
+}
+
+// Where the label was taken: a patch of an inventory raster holds several fields, and only the one in the ring is meant.
+const MARKED_FROM = 200; // px; smaller tiles would be hidden by it
+function markCentre(context, x, y) {
+  for (const [colour, line] of [["rgba(0, 0, 0, 0.6)", 4], ["#ffffff", 1.6]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = line;
+    context.beginPath();
+    context.arc(x, y, 10, 0, 2 * Math.PI);
+    context.stroke();
+  }
 }
 
 const CHART = { width: 600, height: 206, left: 40, right: 10, top: 10, bottom: 22 };
