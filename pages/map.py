@@ -5,6 +5,7 @@ from streamlit_folium import st_folium
 
 from data import catalogue, display
 from data.catalogue import Collection
+from data.errors import CropcheckError, PixelsUnreadable
 from labeling import maps, overlays, points
 from labeling.maps import Detail, Picture
 from labeling.points import Group, Point
@@ -30,19 +31,24 @@ def grouped(collection: Collection, colouring: str, found: list[Point]) -> tuple
     return points.by_prediction(found, catalogue.learned(store, collection.name))
 
 
-def details(collection: Collection, near: list[Point], colors: dict[int, str], slot: str, view: str) -> list[Detail]:
-    """What is drawn of the samples in view: field outline or patch outline, and the picture where there is one."""
+def details(collection: Collection, near: list[Point], colors: dict[int, str], slot: str, view: str) -> tuple[list[Detail], str | None]:
+    """What is drawn of the samples in view: field or patch outline, and the picture; and why a picture is missing, if one is."""
     workspace = resources.workspace()
     fields = points.polygons(workspace.store, [point.id for point in near])
     greenest = points.greenest_slots(workspace.store, [point.id for point in near]) if slot == GREENEST else {}
-    drawn = []
+    drawn, problem = [], None
     for rank, point in enumerate(near):
         at = greenest.get(point.id, 0) if slot == GREENEST else collection.slot_names.index(slot)
         pictured = rank < maps.MAX_PICTURES and view != "none" and not collection.is_series
-        shown, outline = picture(str(workspace.home), point.id, at, view) if pictured else (None, None)
+        shown = outline = None
+        if pictured:
+            try:
+                shown, outline = picture(str(workspace.home), point.id, at, view)
+            except PixelsUnreadable as error:
+                problem = str(error)
         when = f" · {collection.slot_names[at]}" if shown else ""
         drawn.append(Detail(point.name, point.name + when, colors[point.id], fields.get(point.id, outline), shown))
-    return drawn
+    return drawn, problem
 
 
 def controls(collection: Collection) -> tuple[str, str | None, str, str, str | None]:
@@ -69,7 +75,14 @@ def controls(collection: Collection) -> tuple[str, str | None, str, str, str | N
 
 @st.fragment
 def chart(collection: Collection) -> None:
-    """Controls, map and panel. A fragment: panning or a click draws this again, not the page."""
+    """Controls, map and panel. A fragment: panning or a click draws this again, neither the page nor app.py, which shows errors."""
+    try:
+        _chart(collection)
+    except CropcheckError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def _chart(collection: Collection) -> None:
     colouring, run, view, slot, online = controls(collection)
     if colouring == "prediction" and run is None:
         st.info(
@@ -87,13 +100,14 @@ def chart(collection: Collection) -> None:
     chosen = map_panel.chosen(found, state)
     near = maps.in_view(found, state.get("bounds"), state.get("zoom"))
     colors = {point.id: groups[position].color for point, position in zip(found, positions, strict=True)}
+    shapes, problem = details(collection, near, colors, slot, view)
     left, right = st.columns([3, 1])
     with left:
         st_folium(
             maps.base_map(found, static.url(), online=online),
             key=key, height=HEIGHT, use_container_width=True, returned_objects=["last_active_drawing", "zoom", "bounds"],
             feature_group_to_add=[
-                maps.details_layer(details(collection, near, colors, slot, view)),
+                maps.details_layer(shapes),
                 maps.points_layer(
                     found, groups, positions, notes=[map_panel.note(point) for point in found],
                     ringed=[colouring == "prediction" and point.disagrees for point in found],
@@ -102,6 +116,8 @@ def chart(collection: Collection) -> None:
             ],
         )  # fmt: skip
     with right:
+        if problem:
+            st.warning(problem, icon=":material/broken_image:")
         map_panel.sample(collection, chosen, view if view != "none" else "true")
         map_panel.legend(groups, found if colouring == "prediction" else None, 470 if chosen is None else 170)
 

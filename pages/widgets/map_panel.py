@@ -6,6 +6,7 @@ import streamlit as st
 
 from data import catalogue
 from data.catalogue import Collection
+from data.errors import PixelsUnreadable
 from labeling import overlays, points
 from labeling.points import Group, Point
 from pages.widgets import resources
@@ -48,9 +49,19 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
             lines.append(f"Predicted {point.predicted} ({point.probability:.0%}) {mark if point.learned else ''}")
         st.markdown("  \n".join(lines))
         if not collection.is_series:
-            slot = points.greenest_slots(store, [point.id]).get(point.id, 0)
-            picture = overlays.thumbnail(resources.workspace(), point.id, slot, view)
-            st.image(picture, width=110, caption=collection.slot_names[slot])
+            _thumbnail(collection, point, view)
+
+
+def _thumbnail(collection: Collection, point: Point, view: str) -> None:
+    """The sample on its greenest clear date, or why it cannot be shown."""
+    workspace = resources.workspace()
+    slot = points.greenest_slots(workspace.store, [point.id]).get(point.id, 0)
+    try:
+        picture = overlays.thumbnail(workspace, point.id, slot, view)
+    except PixelsUnreadable as error:
+        st.caption(f":material/broken_image: {error}")
+        return
+    st.image(picture, width=110, caption=collection.slot_names[slot])
 
 
 def legend(groups: list[Group], predicted: list[Point] | None, height: int) -> None:

@@ -119,6 +119,18 @@ def test_without_a_run_the_map_of_predictions_leads_to_training(server, page: Pa
     page.wait_for_url(re.compile("/train"))
 
 
+def test_a_missing_pixel_file_is_named_and_the_map_stays(server, page: Page, lone):
+    (server.workspace.home / "patches").unlink()  # a link to the pixels of all tests
+    lon, lat = place(server, CANADA, lone)
+    page.goto(f"{server.url}/map?collection={CANADA}")
+    frame = painted(page, 240)
+    go_to(frame, lon, lat, 14)
+    expect(page.get_by_text("is missing. Restore it from a backup").first).to_be_visible()
+    click_the_middle(page)
+    expect(page.get_by_role("button", name="Open in Verify")).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
 def test_six_thousand_points_are_drawn_and_answer_a_click(server, page: Page):
     spread(server.workspace, CANADA, 6_633)
     page.goto(f"{server.url}/map?collection={CANADA}")
