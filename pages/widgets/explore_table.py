@@ -46,17 +46,19 @@ def show(collection: Collection, listing: dict, choice: Choice) -> None:
     numbers = [int(number) for number in listing["number"]]
     round_ = st.session_state.get("explore.round", 0)
     key = f"explore.table.{collection.name}.{round_}.{hash((choice, tuple(numbers)))}"
-    before = f"{key}.before"
+    before, first = f"{key}.before", f"{key}.first"
+    # A new order of samples, after another index or filter, is a new table: it opens with what is picked already ticked.
+    ticked = st.session_state.setdefault(first, [row for row, number in enumerate(numbers) if number in picked(collection)])
 
     def tick() -> None:
-        now, was, kept = st.session_state[key]["selection"]["rows"], st.session_state.get(before, []), picked(collection)
+        now, was, kept = st.session_state[key]["selection"]["rows"], st.session_state.get(before, ticked), picked(collection)
         changed = {numbers[row] for row in set(now) ^ set(was)}
         kept[:] = [number for number in kept if number not in changed] + [numbers[row] for row in now if row not in was]
         st.session_state[before] = list(now)
 
     st.dataframe(
         pd.DataFrame({title: listing[name] for name, title in COLUMNS.items()}), key=key, height=HEIGHT, hide_index=True,
-        on_select=tick, selection_mode="multi-row",
+        on_select=tick, selection_mode="multi-row", selection_default={"selection": {"rows": ticked}},
         column_config={
             "Off median": st.column_config.NumberColumn(
                 format="%.3f", help="Mean distance from the crop's median over the sample's clear dates: the least typical come first."

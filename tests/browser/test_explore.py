@@ -66,3 +66,25 @@ def test_the_figures_numbers_can_be_taken_along(server, page: Page):
     text = download.value.path().read_text()
     assert download.value.suggested_filename == "bavaria-2018-ndvi-seasons.csv"
     assert text.startswith("kind,name,index,date") and "crop,winter wheat,NDVI,2018-06-16" in text
+
+
+def test_picked_samples_stay_picked_and_ticked_when_the_table_is_ordered_anew(server, page: Page):
+    open_explore(server, page, "bavaria-parcels-2018")
+    curves = page.locator(".legendtext").filter(has_text=re.compile("^parcel-"))
+    tick_first_row(page)
+    expect(curves).to_have_count(1)
+    name = curves.first.text_content()
+    page.get_by_placeholder("Find a sample, region or state").fill(name)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1500)
+    expect(curves).to_have_text([name])
+    tick_first_row(page)
+    expect(curves).to_have_count(0)
+
+
+def tick_first_row(page: Page) -> None:
+    """The table is a canvas: its check boxes are at a fixed place under the header."""
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    page.wait_for_timeout(1500)
+    table.click(position={"x": 18, "y": 53})
