@@ -39,10 +39,14 @@ def test_heavy_packages_stay_in_their_files(path):
     assert not [package for package, allowed in ONLY_IN.items() if package in imported(path) and not allowed(path)]
 
 
-@pytest.mark.parametrize("module", ["data.__main__", "labeling.__main__", "labeling.cards", "modeling.runs"])
-def test_importing_what_the_verify_page_needs_loads_no_torch_and_no_leafmap(module):
-    heavy = f"import sys, {module}; print(sorted({{'torch', 'leafmap', 'folium', 'monai', 'sklearn'}} & set(sys.modules)))"
-    shown = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def test_opening_verify_loads_no_torch_and_no_leafmap(demo):
+    script = (
+        "import sys; from streamlit.testing.v1 import AppTest; "
+        "app = AppTest.from_file('app.py', default_timeout=60).run().switch_page('pages/verify.py').run(); "
+        "assert not app.exception and not app.error; "
+        "print(sorted({'torch', 'monai', 'sklearn', 'leafmap', 'folium', 'geopandas'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
 
 
