@@ -196,22 +196,6 @@ def results(workspace: Workspace, name: str) -> Results:
     return evaluation.from_json(content, name, run.config())
 
 
-def cell(workspace: Workspace, name: str, truth: str, predicted: str) -> list[int]:
-    """Numbers of the samples in one cell of the run's confusion matrix, least certain prediction last.
-
-    Raises:
-        UnknownRun: no run of that name.
-    """
-    rundir.at(workspace.runs, name)
-    with workspace.store.reading() as db:
-        rows = db.execute(
-            """select sample from prediction where run = ? and truth = ? and predicted = ? and (part = 'test' or part like 'fold-%')
-            order by probability desc, sample""",
-            [name, truth, predicted],
-        )
-        return [row["sample"] for row in rows]
-
-
 def _new_folder(workspace: Workspace, stem: str) -> RunDir:
     workspace.runs.mkdir(exist_ok=True)
     for number in range(1, 1000):

@@ -61,6 +61,8 @@ with matrix:
 with table:
     scores.worst_cells(found)
     scores.per_class(found, compared)
+st.markdown("##### F1, precision and recall by class")
+st.plotly_chart(figures.per_class_figure(found, compared), key="results.f1", config={"displayModeBar": False})
 if compared:
-    st.markdown(f"##### {other}")
+    st.markdown(f"##### {short(other)}")
     st.plotly_chart(figures.confusion_figure(compared), key="results.matrix.other", config={"displayModeBar": False})

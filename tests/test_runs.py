@@ -12,6 +12,8 @@ import pytest
 from data import shards
 from data.errors import CannotTrain, UnknownRun
 from data.workspace import Workspace
+from labeling import queues
+from labeling.queues import Queue
 from modeling import figures, predict, rundir, runs, training
 from modeling.rundir import RunDir
 from tests import modeling_world as toy
@@ -157,12 +159,13 @@ def test_predictions_of_folds_come_from_the_model_that_never_saw_them(world):
         assert (row[2] is None) == (row[1] == "outside")
 
 
-def test_a_cell_gives_exactly_its_samples(world):
+def test_the_queue_of_a_cell_holds_exactly_the_samples_that_the_matrix_counts(world):
     name = in_process(world, epochs=3).name
     results = runs.results(world, name)
     for row, truth in enumerate(results.classes):
         for column, predicted in enumerate(results.classes):
-            assert len(runs.cell(world, name, truth, predicted)) == results.confusion[row, column]
+            cell = Queue("cell", (name, truth, predicted))
+            assert queues.count(world.store, results.config.collection, cell)["samples"] == results.confusion[row, column]
 
 
 def test_resnet_trains_on_patches(empty):

@@ -24,9 +24,10 @@ def headline(found: Results, other: Results | None) -> None:
         )
         st.metric("Samples judged", f"{found.scores.samples:,}")
     judged = "the test part" if found.judged == "test" else "all folds, each sample by the model that never saw it"
+    watched = f" · validation macro-F1 {found.validation.macro_f1}" if found.validation else ""
     st.caption(
         f"{found.config.model} on {found.config.labels} labels · judged on {judged} of {found.split} · 95 % intervals · "
-        f"dataset version: event {found.last_event}, {found.content_hash[:8]} · {found.seconds:.0f} s on {found.device}"
+        f"dataset version: event {found.last_event}, {found.content_hash[:8]} · {found.seconds:.0f} s on {found.device}{watched}"
     )
     if other and other.split != found.split:
         st.warning(
