@@ -4,7 +4,7 @@
 const TICK_MS = 400;
 const RESEND_MS = 2000; // without an answer
 const SEND_EVERY_MS = 1500; // an answer makes Streamlit redraw the page, which a quick curator's next key would have to wait for
-const ACTIVE_MS = 700; // since the last key
+const ACTIVE_MS = 2500; // since the last key; cards that are not needed yet wait so long
 const PLENTY = 48, ENOUGH = 12, FEW = 6; // cards ahead: filled up to at rest, while keys come, and in haste
 const BEHIND_WANTED = 3;
 const KEPT_BEHIND = 12;

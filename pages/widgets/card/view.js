@@ -205,6 +205,8 @@ class View {
     const { samples, open } = data.stats.queue;
     const rank = entry ? `${entry.rank.toLocaleString("en")} of ` : "";
     this.find(".place").textContent = `${rank}${samples.toLocaleString("en")} · ${open.toLocaleString("en")} open`;
+    const { verified, samples: all } = data.stats;
+    this.find(".place").title = `${verified.toLocaleString("en")} of ${all.toLocaleString("en")} samples of the collection are verified`;
     const recently = decided.filter((at) => Date.now() - at < 300000);
     const minutes = recently.length > 1 ? (recently.at(-1) - recently[0]) / 60000 : 0;
     this.find(".rate").textContent = minutes > 0 ? `${Math.round((recently.length - 1) / minutes)} a minute` : "";
