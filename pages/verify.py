@@ -7,6 +7,12 @@ from data.errors import UnknownSample
 from labeling import serving
 from pages.widgets import badges, card, chooser, queue_chooser, resources
 
+# The card needs the whole screen, and must not fade while the server is busy: it works ahead of it.
+STYLE = """<style>
+.stMainBlockContainer { padding: 4.2rem 1.2rem 0 1.2rem; }
+.stElementContainer[data-stale="true"] { opacity: 1 !important; }
+</style>"""
+
 workspace = resources.workspace()
 asked = st.query_params.get("sample")
 collection = chooser.collection()
@@ -27,6 +33,6 @@ if not st.session_state["curator"].strip():
     st.info("Enter your name as curator in the sidebar: it is stored with every decision.", icon=":material/person:")
     st.stop()
 
-st.html("<style>.stMainBlockContainer { padding: 4.2rem 1.2rem 0 1.2rem; }</style>")
+st.html(STYLE)
 start = serving.start_of(workspace, collection.name, queue, sample)
 card.show(workspace, collection.name, queue, start, st.session_state["curator"].strip())
