@@ -73,7 +73,10 @@ def training_curves(epochs: Sequence[Epoch]) -> go.Figure:
     figure.update_layout(
         height=320, margin={"l": 10, "r": 10, "t": 30, "b": 10}, hovermode="x unified", legend={"orientation": "h", "y": 1.15},
         xaxis={"title": "Epoch"}, yaxis={"title": "Loss", "rangemode": "tozero"},
-        yaxis2={"title": "Macro-F1", "overlaying": "y", "side": "right", "range": [0, 1.02], "showgrid": False, "tickmode": "linear", "dtick": 0.2},
+        yaxis2={
+            "title": "Macro-F1", "overlaying": "y", "side": "right", "range": [0, 1.02], "showgrid": False,
+            "tickmode": "linear", "dtick": 0.2,
+        },
     )  # fmt: skip
     return figure
 
