@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from data import catalogue
-from labeling import decisions
+from labeling import decisions, queues
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
 # Notes, before anyone else hears of the key, which sample stands on the card.
@@ -248,7 +248,7 @@ def test_two_tabs_on_one_sample_make_a_second_opinion_that_overwrites_nothing(se
     saved(first)
     press(other, second, "j")
     saved(second)
-    expect(second.locator(".messages")).to_contain_text(f"{name} was decided by someone else meanwhile")
+    expect(second.locator(".messages")).to_contain_text(f"{name} was decided meanwhile")
     relabel, reject = decisions.events(server.workspace.store, FIELDS)
     assert (relabel["action"], relabel["stands"], reject["action"], reject["stands"]) == ("relabel", 1, "reject", 0)
     other.keyboard.press("ArrowLeft")
@@ -308,8 +308,20 @@ def test_the_end_of_a_queue_says_what_to_do_and_leads_back(server, page: Page):
     page.keyboard.press("a")
     page.keyboard.press("ArrowLeft")
     expect(card).to_have_attribute("data-sample", name)
+    press(page, card, "ArrowRight")
+    card.get_by_role("button", name="Begin again").click()
+    expect(card.locator(".place")).to_contain_text("1 of 6 · 0 open")
     saved(card)
     assert len(stored(server, FIELDS)) == 6
+
+
+def test_a_finished_collection_says_so(server, page: Page):
+    samples = queues.following(server.workspace.store, FIELDS, queues.Queue("all"), None, 100)
+    agreed = [{"uid": f"before-{number}", "sample": number, "action": "agree", "seen": None} for number in samples]
+    decisions.record(server.workspace.store, FIELDS, "ann", agreed)
+    page.goto(f"{server.url}/verify?collection={FIELDS}&queue=unverified")
+    expect(page.get_by_role("heading", name="Everything here is decided")).to_be_visible()
+    expect(page.get_by_text("Train a model on them, or choose another queue")).to_be_visible()
 
 
 def test_a_link_opens_its_sample_in_its_queue(server, page: Page):

@@ -20,7 +20,6 @@ class Card {
     this.ends = { ahead: false, behind: false };
     this.previous = new Map(); // uid -> the decision that was in force before it
     this.notices = new Map(); // uid -> what became of it, until the curator has read it
-    this.started = performance.now();
     this.decided = [];
     this.sequence = 0;
     this.message = { n: 0, at: -Infinity, open: false };
@@ -75,16 +74,16 @@ class Card {
     for (const error of data.errors) this.notices.set(error.uid, `Not stored: ${error.text}`);
     for (const uid of data.seconds) {
       const event = this.unsaved.events.get(uid);
-      if (event) this.notices.set(uid, `${event.name} was decided by someone else meanwhile. Yours is kept beside that as a second opinion.`);
+      if (event) this.notices.set(uid, `${event.name} was decided meanwhile, by someone else or in another tab. This decision is kept beside that as a second opinion.`);
     }
   }
 
   // Joins the entries to the part of the queue that is known, or begins anew where the queue is another.
   follow(data) {
     if (data.window !== this.window || this.restarting) {
-      if (!data.initial) return this.restarting ? null : this.send({ window: null });
+      if (!data.initial) return this.restart(this.restarting ?? {});
       this.window = data.window;
-      this.restarting = false;
+      this.restarting = null;
       this.order = [...data.behind.entries, ...data.ahead.entries];
       this.at = data.behind.entries.length;
       this.ends = { ahead: data.ahead.end, behind: data.behind.end };
@@ -171,6 +170,7 @@ class Card {
     if (this.message.open && since < RESEND_MS) return;
     const held = this.heldAhead();
     const active = now - this.lastKey < ACTIVE_MS;
+    if (this.restarting) return this.restart(this.restarting);
     const due = this.dirty && since >= SEND_EVERY_MS;
     if (due || (this.lacks(active ? ENOUGH : PLENTY) && (held < ENOUGH || !active))) this.send();
   }
@@ -251,7 +251,7 @@ class Card {
   }
 
   restart(where = { restart: true }) {
-    this.restarting = true;
+    this.restarting = where; // kept until the answer is there, so that a lost one is asked for again
     this.send({ window: null, ...where });
   }
 
