@@ -82,7 +82,11 @@ def main(samples: tuple[int, ...], presses: int, keep: Path | None, as_json: boo
         for number in samples:
             figures[number] = _one(browser, simulated((keep or Path(folder)) / str(number), number), presses)
         browser.close()
-    report(figures, "\n".join(f"{number} samples: {found}" for number, found in figures.items()), as_json=as_json)
+    lines = [f"{number} samples: {found}" for number, found in figures.items()]
+    if len(samples) > 1:
+        slower = figures[samples[-1]]["card"]["shown"]["p95"] / figures[samples[0]]["card"]["shown"]["p95"]
+        lines.append(f"p95 with {samples[-1]} samples is {slower:.2f} times that with {samples[0]}")
+    report(figures, "\n".join(lines), as_json=as_json)
 
 
 def _one(browser, workspace: Workspace, presses: int) -> dict:
@@ -91,7 +95,7 @@ def _one(browser, workspace: Workspace, presses: int) -> dict:
     page.goto("data:text/html," + quote(BARE))
     floor = measured(page, presses)
     server = Server(workspace.home)
-    page.goto(f"{server.url}/verify?collection={simulate.NAME}&queue=unverified")
+    page.goto(f"{server.url}/verify?collection={simulate.NAME}&queue=all")
     page.locator(".card[data-shown]").wait_for()
     page.wait_for_timeout(3_000)
     card = measured(page, presses)
