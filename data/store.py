@@ -42,7 +42,7 @@ class Store:
         Raises:
             WorkspaceError: the database cannot be opened or written.
         """
-        with self._connection(f"file:{self.path}?mode=rwc") as db:
+        with self._connection(f"file:{self.path}?mode=rw") as db:
             # A deferred BEGIN that reads before it writes cannot be upgraded while another curator commits: SQLite
             # answers "database is locked" at once, whatever the timeout. IMMEDIATE takes the lock up front and waits.
             db.execute("begin immediate")

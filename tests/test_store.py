@@ -338,3 +338,10 @@ def _label(number: int, event: dict | None, flagged: int) -> tuple:
     state = {"agree": "agreed", "relabel": "relabelled", "reject": "rejected", "unsure": "unsure"}[event["action"]]
     code = {"relabelled": int(event["new"] or 0), "rejected": None}.get(state, CODE)
     return (number, code, state, int(state in {"agreed", "relabelled"}), flagged, event["curator"], event["reason"])
+
+
+def test_writing_to_a_database_that_vanished_is_refused_and_makes_no_empty_one(tmp_path):
+    store = Store(tmp_path / "gone.db")
+    with pytest.raises(WorkspaceError, match="cannot be used"), store.writing():
+        pass
+    assert not store.path.exists()
