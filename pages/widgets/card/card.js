@@ -229,7 +229,10 @@ class Card {
     if (DECIDING.includes(action)) {
       this.decided.push(event.t);
       this.step(1);
-    } else this.view.labels(card);
+    } else {
+      this.view.labels(card);
+      this.view.counters(); // what is not saved yet shows at once
+    }
     this.later();
   }
 
