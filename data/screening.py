@@ -6,10 +6,10 @@ cloud, haze or snow; dark near-infrared over farmland is shadow.
 
 import numpy as np
 
-# Clear vegetation and soil stay below 0.1 in B02 at the surface (checked on the 262 Bavarian images of 2018); the
-# atmosphere adds about 0.05 at the top (the 301 Bavarian parcels: median 0.10 on clear dates, 90 % below 0.14).
+# On the four dates that are clear over all 20 Bavarian fields of 2018, the fields' medians of B02 reach 0.080 and those of B08 go
+# down to 0.169. The atmosphere adds about 0.05 at the top: on their four clear dates, 90 % of the 301 parcels lie below 0.14.
 CLOUD_BLUE = {"L2A": 0.12, "L1C": 0.17}
-SHADOW_NIR = 0.10  # B08; bare soil and green crops lie above 0.14 in the same images
+SHADOW_NIR = 0.10  # B08
 CLEAR_ENOUGH = 0.5  # an image that shows less of the field counts as cloudy, or as bad if pixels are missing
 
 
