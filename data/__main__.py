@@ -11,8 +11,17 @@ from data import workspace as workspaces
 from data.command import Group, as_json, report
 from data.workspace import Workspace
 
+LATE = {
+    "ingest": "data.commands.ingest",
+    "inventory": "data.commands.inventory",
+    "import-canadian": "data.commands.canadian",
+    "import-breizhcrops": "data.commands.breizhcrops",
+    "import-geotiff": "data.commands.geotiff",
+    "export": "data.commands.export",
+}
 
-@click.group(cls=Group)
+
+@click.group(cls=Group, late=LATE)
 def main() -> None:
     """Make, fill and describe a workspace. It lies at CROPCHECK_HOME, by default in workspace/."""
 

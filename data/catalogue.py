@@ -15,7 +15,11 @@ from data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Collection:
-    """A data set with one band list, patch size, number of dates and legend; see `data.importing.CollectionSpec`."""
+    """A data set with one band list, patch size, number of dates and legend; see `data.importing.CollectionSpec`.
+
+    packed: the rows of images and their statistics are written when a sample is first looked at.
+    side: version of the shards' series and inventory files.
+    """
 
     name: str
     title: str
@@ -29,6 +33,10 @@ class Collection:
     simulated: bool
     licence: str
     attribution: str
+    aligned: bool
+    packed: bool
+    side: str
+    origin: dict
 
     @property
     def is_series(self) -> bool:
@@ -79,8 +87,8 @@ def collection(store: Store, name: str) -> Collection:
 def _collection(row) -> Collection:
     values = {key: row[key] for key in row.keys()}
     lists = {key: tuple(json.loads(values[key])) for key in ("bands", "slot_names")}
-    flags = {key: bool(values[key]) for key in ("composites", "simulated")}
-    return Collection(**values | lists | flags)
+    flags = {key: bool(values[key]) for key in ("composites", "simulated", "aligned", "packed")}
+    return Collection(**values | lists | flags | {"origin": json.loads(values["origin"])})
 
 
 def legend(store: Store, collection: str) -> list[LegendClass]:

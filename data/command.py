@@ -1,15 +1,38 @@
-"""What the three command lines share: errors as text, figures as JSON."""
+"""What the three command lines share: errors as text, figures as JSON, progress, reports, commands imported when called."""
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import click
 
 from data.errors import CropcheckError
+from data.report import Report
+
+Tell = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
 class Group(click.Group):
-    """A click group that ends a `CropcheckError` with its message and exit status 1, without a traceback."""
+    """A click group that ends a `CropcheckError` with its message and exit status 1, without a traceback.
+
+    Args:
+        late: name of a command -> module whose `command` it is; imported when the command is called or listed.
+    """
+
+    def __init__(self, *args: Any, late: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.late = late or {}
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *self.late])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in self.late:
+            return import_module(self.late[name]).command
+        return super().get_command(context, name)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -19,8 +42,28 @@ class Group(click.Group):
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+allow_missing = click.option("--allow-missing", is_flag=True, help="End with status 0 even when something was left out.")
 
 
 def report(figures: dict, text: str, *, as_json: bool) -> None:
     """Print `figures` as one JSON object, or `text` for people."""
     click.echo(json.dumps(figures, ensure_ascii=False) if as_json else text)
+
+
+@contextmanager
+def progress(label: str, *, hidden: bool) -> Iterator[Tell]:
+    """A progress bar for long work; the function that it gives is told steps done, steps in all and what is being done."""
+    with click.progressbar(length=1, label=label, hidden=hidden, item_show_func=lambda what: what, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int, what: str = "") -> None:
+            bar.length = max(1, total)
+            bar.update(done - bar.pos, what)
+
+        yield tell
+
+
+def finish(figures: dict, text: str, outcome: Report, *, as_json: bool, allow_missing: bool) -> None:
+    """Print figures and report; end with status 1 when something was left out, unless that is allowed."""
+    report(figures | {"report": outcome.as_json()}, f"{text}\n{outcome.text()}".rstrip(), as_json=as_json)
+    if outcome.left_out and not allow_missing:
+        sys.exit(1)

@@ -188,7 +188,7 @@ def _parcel(number: int, rows: list[dict[str, str]], outline: dict) -> NewSample
         crs="EPSG:4326",
         transform=(east - west, 0.0, west, 0.0, south - north, north),
         polygon=outline,
-        cloudy=tuple(row["date"] in CLOUDY_DATES for row in rows),
+        quality=tuple("cloud" if row["date"] in CLOUDY_DATES else None for row in rows),
     )
 
 

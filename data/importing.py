@@ -1,15 +1,17 @@
 """The one way into a workspace: from samples with pixels to shards, statistics and catalogue rows.
 
-Every importer (demo, simulation, folders, services) describes its collection as a `CollectionSpec` and yields `NewSample`s.
-Work goes shard by shard: the files are written whole first, then one transaction adds the shard's rows, so a killed import
-leaves only whole shards, and running it again goes on where it stopped.
+Every importer (demo, simulation, folders, services) describes its collection as a `CollectionSpec`, plans its samples by name in a
+fixed order, and makes them a shard at a time (`import_planned`). The files of a shard are written whole first, then one transaction
+adds its rows, so a killed import leaves only whole shards, and running it again goes on where it stopped, to the same collection.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from itertools import islice
 
 import numpy as np
@@ -18,6 +20,7 @@ from sqlite_utils import Database
 from data import indices, screening, shards
 from data.bands import NO_DATA, REFLECTANCE_SCALE
 from data.errors import BadInput
+from data.report import Report
 from data.workspace import Workspace
 
 SHARD_BYTES = 256 * 2**20  # large enough to map well, small enough to hold while it is made
@@ -55,8 +58,12 @@ class CollectionSpec:
     """What all samples of a collection share.
 
     level: L1C (top of atmosphere) or L2A (surface reflectance).
-    slots: the T dates of a season, ISO dates, or YYYY-MM for monthly composites.
+    slots: names of the T slots of a season: ISO dates; YYYY-MM for monthly composites, or MM where samples are of several years;
+        "1" ... "T" where the dates differ from sample to sample (not aligned).
     height, width: room for the largest patch, in pixels.
+    aligned: whether slot i is the same date or month for every sample; else it is the i-th image of the sample in time order.
+    origin: JSON-ready; what the collection was made of and how. Importing again must say the same.
+    split: name of the published split that the samples' parts belong to; empty if there is none.
     """
 
     name: str
@@ -72,6 +79,9 @@ class CollectionSpec:
     attribution: str
     legend: tuple[LegendClass, ...]
     learned: tuple[LearnedClass, ...]
+    aligned: bool = True
+    origin: dict = field(default_factory=dict)
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,17 @@ class NewSample:
     pixels: (T, B, h, w) uint16 reflectance x 10 000, 0 = no data; a missing slot is all 0.
     acquired: per slot the ISO date (or YYYY-MM), or None where there is no image.
     interpolated: per slot, whether the provider made the values from neighbouring dates.
-    cloudy: per slot, whether the provider says that it shows cloud or snow; empty where nothing is said.
+    inventory_code: the map's code at the centre; 0 = none known.
     crs, transform: (column, row) of the upper left corner -> crs, as a b c d e f of the affine transform.
     inventory: (h, w) uint16 codes of the inventory, 0 = none; or None where there is no raster.
     polygon: the field as GeoJSON geometry in EPSG:4326, or None.
+    field: (h, w) bool, the pixels that the series is taken from; None = see `field_pixels`.
+    clear: (T, h, w) bool, where the source says that the ground is seen; None = screened by reflectance.
+    scl: (T, h, w) uint8 scene classification (Sentinel-2 L2A), 0 = no data; or None.
+    quality: per slot ok, cloud or bad as the source says, None = as screened; empty where nothing is said.
+    sources: per slot the names of the scenes that the image was made of; empty where nothing is said.
+    history: year -> the inventory's code at the site.
+    part: of the spec's split; None = in no part.
     """
 
     name: str
@@ -101,7 +118,17 @@ class NewSample:
     transform: tuple[float, float, float, float, float, float]
     inventory: np.ndarray | None = None
     polygon: dict | None = None
-    cloudy: tuple[bool, ...] = ()
+    field: np.ndarray | None = None
+    clear: np.ndarray | None = None
+    scl: np.ndarray | None = None
+    quality: tuple[str | None, ...] = ()
+    sources: tuple[tuple[str, ...], ...] = ()
+    history: dict[int, int] | None = None
+    part: str | None = None
+
+
+NO_LABEL = LegendClass(0, "No label", "Sans étiquette", "#c8c8c8")  # of samples whose inventory code is not known
+UNKNOWN_COLOUR = "#9a9a9a"
 
 
 def import_collection(
@@ -112,7 +139,9 @@ def import_collection(
     shard_size: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
-    """Import `samples` into `workspace`, going on after the shards that are already there.
+    """Import all `samples` into `workspace`, going on after the shards that are already there.
+
+    For samples that cost little to make; `import_planned` skips the making of those that are there.
 
     Args:
         samples: in a fixed order, the same at every call for the same collection.
@@ -125,13 +154,9 @@ def import_collection(
     Raises:
         BadInput: a sample does not fit the collection; whole shards before it stay.
     """
-    per_sample = len(spec.slots) * len(spec.bands) * spec.height * spec.width * 2
-    size = shard_size or max(1, min(2_000, SHARD_BYTES // per_sample))
-    with workspace.store.writing() as db:
-        _add_collection(db, spec)
-        present = dict(db.execute("select shard, count(*) from sample where collection = ? group by shard", [spec.name]))
+    present = _begin(workspace, spec)
     done = 0
-    for number, batch in enumerate(_batches(samples, size)):
+    for number, batch in enumerate(_batches(samples, shard_size or samples_a_shard(spec))):
         shard = f"{number:04d}"
         if shard not in present:
             _import_shard(workspace, spec, shard, batch)
@@ -143,6 +168,100 @@ def import_collection(
         done += len(batch)
         progress(done)
     return done
+
+
+def import_planned(
+    workspace: Workspace,
+    spec: CollectionSpec,
+    names: Sequence[str],
+    make: Callable[[list[str]], tuple[list[NewSample], Report]],
+    report: Report,
+    *,
+    pool: Executor | None = None,
+    ahead: int = 2,
+    shard_size: int | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> None:
+    """Import the samples called `names`, made a shard at a time; those that are there already are not made again.
+
+    A name that `make` leaves out is tried again when the same import is run again; it then goes to a shard of its own.
+
+    Args:
+        names: all samples of the import, in a fixed order, the same at every call. Nothing that takes reading is needed for them.
+        make: names of a shard -> its samples in that order, without those that cannot be made, and a report of these. Runs in `pool`
+            where one is given, so it must not touch the store.
+        report: is filled with the reports of `make`; its `done` becomes the number of these samples in the collection.
+        pool: where `make` runs, `ahead` shards in front of the one that is being written; by default in this thread.
+        shard_size: samples a shard; by default as many as make about 256 MB.
+        progress: told after every shard: samples done, samples in all, and the collection's name.
+
+    Raises:
+        BadInput: there is another collection of that name, or a sample does not fit; whole shards before it stay.
+    """
+    _begin(workspace, spec)
+    pending = _pending(workspace, spec, list(names), shard_size or samples_a_shard(spec))
+    done = len(names) - sum(len(missing) for _, missing in pending)
+    progress(done, len(names), spec.name)
+    for (shard, missing), (batch, told) in zip(pending, _made(pending, make, pool, ahead), strict=True):
+        if batch:
+            _import_shard(workspace, spec, shard, batch)
+        report.left_out += told.left_out
+        report.remarks += told.remarks
+        done += len(missing)
+        progress(done, len(names), spec.name)
+    _report_result(workspace, spec, names, report)
+
+
+def samples_a_shard(spec: CollectionSpec) -> int:
+    """As many as make about 256 MB, at most 2,000."""
+    per_sample = len(spec.slots) * len(spec.bands) * spec.height * spec.width * 2
+    return max(1, min(2_000, SHARD_BYTES // per_sample))
+
+
+def _begin(workspace: Workspace, spec: CollectionSpec) -> dict[str, int]:
+    """Make the collection if it is not there; gives its shards with their numbers of samples."""
+    with workspace.store.writing() as db:
+        _add_collection(db, spec)
+        return dict(map(tuple, db.execute("select shard, count(*) from sample where collection = ? group by shard", [spec.name])))
+
+
+def _pending(workspace: Workspace, spec: CollectionSpec, names: list[str], size: int) -> list[tuple[str, list[str]]]:
+    """The shards that are still to be made, each with the names that are missing of it."""
+    with workspace.store.reading() as db:
+        present = {row["name"]: row["shard"] for row in db.execute("select name, shard from sample where collection = ?", [spec.name])}
+    tries = Counter(shard.split("r")[0] for shard in set(present.values()))
+    pending = []
+    for number, start in enumerate(range(0, len(names), size)):
+        missing = [name for name in names[start : start + size] if name not in present]
+        if missing:
+            shard = f"{number:04d}"
+            pending.append((f"{shard}r{tries[shard]}" if tries[shard] else shard, missing))
+    return pending
+
+
+def _made(pending: list, make: Callable, pool: Executor | None, ahead: int) -> Iterator[tuple[list[NewSample], Report]]:
+    """The shards in their order, made `ahead` of their use where there is a pool."""
+    if pool is None:
+        yield from (make(missing) for _, missing in pending)
+        return
+    rest = iter(pending)
+    waiting = [pool.submit(make, missing) for _, missing in islice(rest, ahead + 1)]
+    while waiting:
+        made = waiting.pop(0).result()
+        waiting += [pool.submit(make, missing) for _, missing in islice(rest, 1)]
+        yield made
+
+
+def _report_result(workspace: Workspace, spec: CollectionSpec, names: Sequence[str], report: Report) -> None:
+    known = {entry.code for entry in spec.legend} | {NO_LABEL.code}
+    with workspace.store.reading() as db:
+        rows = db.execute("select name, inventory_code from sample where collection = ?", [spec.name]).fetchall()
+    wanted = set(names)
+    codes = Counter(row["inventory_code"] for row in rows if row["name"] in wanted)
+    report.done = sum(codes.values())
+    for code, count in sorted(codes.items()):
+        if code not in known:
+            report.remark("codes outside the legend", str(code), f"{count} samples")
 
 
 def _batches(samples: Iterable[NewSample], size: int) -> Iterator[list[NewSample]]:
@@ -161,7 +280,11 @@ def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch:
     if all(sample.inventory is not None for sample in batch):
         rasters = np.stack([_padded(sample.inventory, spec) for sample in batch])
         shards.write(shards.path_of(folder, shard, ".inventory"), rasters)
+    if all(sample.scl is not None for sample in batch):
+        scenes = np.stack([_padded(sample.scl, spec) for sample in batch])
+        shards.write(shards.path_of(folder, shard, ".scl"), scenes.astype(np.uint8))
     with workspace.store.writing() as db:
+        _add_codes(db, spec, {code for sample in batch for code in (sample.inventory_code, *(sample.history or {}).values())})
         for row, (sample, observed) in enumerate(zip(batch, seen, strict=True)):
             _add_sample(db, spec, shard, row, sample, observed)
 
@@ -175,11 +298,6 @@ def _check(spec: CollectionSpec, sample: NewSample) -> None:
         )
     if sample.pixels.dtype != np.uint16:
         raise BadInput(f"Sample {sample.name} has {sample.pixels.dtype} pixels; give reflectance x 10 000 as uint16.")
-    if sample.inventory_code not in {entry.code for entry in spec.legend}:
-        raise BadInput(
-            f"Sample {sample.name} has inventory code {sample.inventory_code}, which the legend of {spec.name} lacks. "
-            "Add the code to the legend, or leave the sample out."
-        )
 
 
 def _padded(array: np.ndarray, spec: CollectionSpec) -> np.ndarray:
@@ -206,8 +324,10 @@ class _Observed:
 
 
 def _observe(spec: CollectionSpec, sample: NewSample) -> _Observed:
-    field = field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
-    field &= (sample.pixels != NO_DATA).any(axis=(0, 1))
+    field = sample.field
+    if field is None:
+        field = field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
+    field = field & (sample.pixels != NO_DATA).any(axis=(0, 1))
     slots, size = len(spec.slots), max(1, field.sum())
     series = np.full((slots, len(spec.bands)), np.nan, dtype=np.float32)
     valid, clear, stats = np.zeros(slots), np.zeros(slots), [{} for _ in range(slots)]
@@ -219,7 +339,7 @@ def _observe(spec: CollectionSpec, sample: NewSample) -> _Observed:
         if not seen.any():
             continue
         bands = dict(zip(spec.bands, values, strict=True))
-        is_clear = screening.clear_pixels(bands, spec.level)
+        is_clear = screening.clear_pixels(bands, spec.level) if sample.clear is None else sample.clear[slot][field] & seen
         valid[slot], clear[slot] = seen.sum() / size, is_clear.sum() / size
         # Where all is cloud the cloudy values are kept: curators see them hollow, and models see the date as cloudy.
         used = is_clear if is_clear.any() else seen
@@ -270,6 +390,7 @@ def _add_collection(db: Database, spec: CollectionSpec) -> None:
         "name": spec.name, "title": spec.title, "bands": json.dumps(spec.bands), "level": spec.level, "slots": len(spec.slots),
         "slot_names": json.dumps(spec.slots), "height": spec.height, "width": spec.width, "composites": int(spec.composites),
         "simulated": int(spec.simulated), "licence": spec.licence, "attribution": spec.attribution,
+        "aligned": int(spec.aligned), "origin": json.dumps(spec.origin, sort_keys=True),
     }  # fmt: skip
     known = list(db.query("select * from collection where name = ?", [spec.name]))
     if known:
@@ -283,28 +404,51 @@ def _add_collection(db: Database, spec: CollectionSpec) -> None:
         for position, entry in enumerate(spec.learned)
     )
     db["legend_class"].insert_all({"collection": spec.name, **vars(entry)} for entry in spec.legend)
+    if spec.split:
+        db["split"].insert({
+            "collection": spec.name, "name": spec.split, "method": "given", "folds": 0, "params": "{}",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        })  # fmt: skip
+
+
+def _add_codes(db: Database, spec: CollectionSpec, codes: set[int]) -> None:
+    """Codes that the legend lacks are kept, under their number; 0 means that no label is known."""
+    known = {row["code"] for row in db.execute("select code from legend_class where collection = ?", [spec.name])}
+    for code in sorted(codes - known):
+        entry = NO_LABEL if code == NO_LABEL.code else LegendClass(code, f"Code {code}", f"Code {code}", UNKNOWN_COLOUR)
+        db["legend_class"].insert({"collection": spec.name, **vars(entry)})
 
 
 def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: _Observed) -> None:
     modal, purity = _composition(sample)
+    site = _site(db, spec.name, sample)
     number = db.execute(
         """insert into sample (collection, site, name, year, inventory_code, modal_code, purity, shard, shard_row,
             height, width, crs, transform, shuffle) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
-            spec.name, _site(db, spec.name, sample), sample.name, sample.year, sample.inventory_code, modal, purity, shard, row,
+            spec.name, site, sample.name, sample.year, sample.inventory_code, modal, purity, shard, row,
             *sample.pixels.shape[-2:], sample.crs, json.dumps(sample.transform), _shuffle(spec.name, sample.name),
         ],
     ).lastrowid  # fmt: skip
+    db.conn.executemany(
+        "insert or replace into aci_history (site, year, code) values (?, ?, ?)",
+        [(site, year, code) for year, code in (sample.history or {}).items()],
+    )
+    if spec.split and sample.part:
+        db.execute(
+            "insert into split_member (split, sample, part) select id, ?, ? from split where collection = ? and name = ?",
+            [number, sample.part, spec.name, spec.split],
+        )
     for slot in range(len(spec.slots)):
         if sample.acquired[slot] is None:
             continue
-        told = "cloud" if sample.cloudy and sample.cloudy[slot] else None
+        told = sample.quality[slot] if sample.quality else None
         quality = told or screening.quality(observed.valid[slot], observed.clear[slot])
         image = db.execute(
-            "insert into image (sample, slot, acquired, day, clear, interpolated, quality) values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into image (sample, slot, acquired, day, clear, interpolated, quality, source) values (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 number, slot, sample.acquired[slot], _day(sample.acquired[slot]), round(float(observed.clear[slot]), 4),
-                int(sample.interpolated[slot]), quality,
+                int(sample.interpolated[slot]), quality, json.dumps(sample.sources[slot] if sample.sources else ()),
             ],
         ).lastrowid  # fmt: skip
         db.conn.executemany(
@@ -325,10 +469,12 @@ def _site(db: Database, collection: str, sample: NewSample) -> int:
 
 
 def _composition(sample: NewSample) -> tuple[int, float]:
-    """The modal code, and the share of the coded pixels that have the inventory label's code (1 without a raster)."""
+    """Of the field where it is known, else of the patch: the modal code, and the share of the coded pixels that have the
+    inventory label's code (1 without a raster)."""
     if sample.inventory is None:
         return sample.inventory_code, 1.0
-    coded = sample.inventory[sample.inventory > 0]
+    inside = sample.inventory if sample.field is None else sample.inventory[sample.field]
+    coded = inside[inside > 0]
     if not coded.size:
         return sample.inventory_code, 0.0
     codes, counts = np.unique(coded, return_counts=True)

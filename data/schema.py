@@ -240,6 +240,44 @@ create table prediction (
 create index prediction_cell on prediction (run, truth, predicted, sample);
 """
 
+INFLOW = """
+-- 0: dates differ from sample to sample; slot i is then the i-th image of a sample in time order, and slot_names are 1 ... T
+alter table collection add column aligned integer not null default 1 check (aligned in (0, 1));
+-- 1: what image and index_stat would hold lies in the shards; a sample's rows are written when it is first looked at
+alter table collection add column packed integer not null default 0 check (packed in (0, 1));
+-- version of the shards' .series and .inventory files: they change together when an inventory is read for the collection
+alter table collection add column side text not null default '';
+-- JSON: what it was made of and how, as the command that made it says
+alter table collection add column origin text not null default '{}';
+
+-- JSON list of the scenes that the image was made of
+alter table image add column source text not null default '[]';
+
+-- The inventory's code at the site in each year that was read: the rotation.
+create table aci_history (
+    site integer not null references site (id),
+    year integer not null,
+    code integer not null,
+    primary key (site, year)
+) without rowid;
+
+-- The table `split` again, for any method; `given` is a published membership. The new rows mend the references to the old ones.
+create table split_before as select * from split;
+drop table split;
+create table split (
+    id         integer primary key,
+    collection text not null references collection (name),
+    name       text not null,               -- e.g. random-60-20-20-seed0, block-10km-5fold-seed0
+    method     text not null,               -- random, block or given
+    folds      integer not null,            -- 0: train / validation / test parts; K: parts are fold-0 ... fold-(K-1)
+    params     text not null,               -- JSON: shares, block side in metres, seed
+    created    text not null,
+    unique (collection, name)
+);
+insert into split select * from split_before;
+drop table split_before;
+"""
+
 
 def _execute(db: Database, script: str) -> None:
     """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
@@ -264,3 +302,9 @@ def decisions(db: Database) -> None:
 @migrations()
 def models(db: Database) -> None:
     _execute(db, MODELS)
+
+
+@migrations()
+def inflow(db: Database) -> None:
+    db.execute("pragma defer_foreign_keys = on")
+    _execute(db, INFLOW)

@@ -1,10 +1,11 @@
 """Immutable shards of pixels: plain NumPy files, written whole or not at all, read through memory maps.
 
-A shard `0000` of a collection is up to three files in `patches/<collection>/`:
+A shard `0000` of a collection is up to four files in `patches/<collection>/`:
 
     0000.npy            (N, T, B, H, W) uint16, reflectance x 10 000, 0 = no data or missing date
     0000.series.npy     (N, T, B) float32, mean reflectance 0..1 of the field's clear pixels, NaN = missing date
     0000.inventory.npy  (N, H, W) uint16, the inventory's code of every pixel, 0 = none
+    0000.scl.npy        (N, T, H, W) uint8, the scene classification of every pixel (Sentinel-2 L2A), 0 = no data
 """
 
 import os
@@ -14,11 +15,11 @@ import numpy as np
 
 from data.errors import PixelsUnreadable
 
-KINDS = ("", ".series", ".inventory")
+KINDS = ("", ".series", ".inventory", ".scl")
 
 
 def path_of(folder: Path, shard: str, kind: str = "") -> Path:
-    """The file of `shard` in `folder`; kind is "", ".series" or ".inventory"."""
+    """The file of `shard` in `folder`; kind is one of KINDS."""
     return folder / f"{shard}{kind}.npy"
 
 

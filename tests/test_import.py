@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,8 @@ import rasterio
 from data import catalogue, indices, info, shards
 from data import demo as bavaria
 from data.errors import BadInput, PixelsUnreadable, UnknownCollection, UnknownSample
-from data.importing import import_collection
+from data.importing import import_collection, import_planned
+from data.report import Report
 from data.workspace import Workspace
 from tests.conftest import ROOT, copy_workspace
 
@@ -110,10 +112,61 @@ def test_another_size_of_the_same_collection_is_refused_and_changes_nothing(demo
     assert info.progress(demo.store, "bavaria-2018").samples == 20
 
 
-def test_a_sample_with_an_unknown_code_is_refused_by_name(empty):
-    wrong = replace(next(bavaria.fields()), inventory_code=999)
-    with pytest.raises(BadInput, match=r"Baumacker-2018 has inventory code 999, which the legend of bavaria-2018 lacks"):
-        import_collection(empty, bavaria.fields_spec(), [wrong])
+def test_a_code_outside_the_legend_is_kept_under_its_number(empty):
+    odd = replace(next(bavaria.fields()), inventory_code=999)
+    import_collection(empty, bavaria.fields_spec(), [odd])
+    assert {entry.code: entry.name for entry in catalogue.legend(empty.store, "bavaria-2018")}[999] == "Code 999"
+    with empty.store.reading() as db:
+        assert [row["inventory_code"] for row in db.execute("select inventory_code from sample")] == [999]
+
+
+def test_a_planned_import_makes_only_what_is_missing_and_tries_again_what_failed(empty):
+    fields = {sample.name: sample for sample in bavaria.fields()}
+    names, asked, broken = list(fields), [], {"D4-2018", "Feldhof1-2018"}
+
+    def make(wanted):
+        told = Report()
+        asked.extend(wanted)
+        for name in broken & set(wanted):
+            told.leave_out("no imagery", name)
+        return [fields[name] for name in wanted if name not in broken], told
+
+    first, second, third = Report(), Report(), Report()
+    with ThreadPoolExecutor(2) as pool:
+        import_planned(empty, bavaria.fields_spec(), names, make, first, pool=pool, shard_size=6)
+    assert (first.done, {problem.name for problem in first.left_out}) == (18, broken)
+    asked.clear()
+    broken.clear()
+    import_planned(empty, bavaria.fields_spec(), names, make, second, shard_size=6)
+    assert asked == ["D4-2018", "Feldhof1-2018"]
+    assert (second.done, second.left_out) == (20, [])
+    asked.clear()
+    import_planned(empty, bavaria.fields_spec(), names, make, third, shard_size=6)
+    assert asked == []
+    patch = catalogue.patch(empty, catalogue.sample_id(empty.store, "bavaria-2018", "D4-2018"))
+    np.testing.assert_array_equal(patch.pixels, fields["D4-2018"].pixels)
+
+
+def test_what_a_source_says_of_a_sample_is_stored_with_it(empty):
+    spec = replace(bavaria.fields_spec(), split="published")
+    plain = next(bavaria.fields())
+    slots, (height, width) = len(spec.slots), plain.pixels.shape[-2:]
+    clear = np.zeros((slots, height, width), bool)
+    clear[0] = True
+    scl = np.full((slots, height, width), 4, np.uint8)
+    told = replace(
+        plain, clear=clear, scl=scl, part="validation", history={2017: 131, 2018: 115},
+        sources=tuple((f"scene-{slot}",) for slot in range(slots)), quality=(None, "bad", *[None] * (slots - 2)),
+    )  # fmt: skip
+    import_collection(empty, spec, [told])
+    with empty.store.reading() as db:
+        images = db.execute("select slot, quality, clear, source from image order by slot").fetchall()
+        assert [tuple(row) for row in db.execute("select year, code from aci_history order by year")] == [(2017, 131), (2018, 115)]
+        assert [row["part"] for row in db.execute("select part from split_member")] == ["validation"]
+    assert [row["quality"] for row in images[:3]] == ["ok", "bad", "cloud"]
+    assert json.loads(images[1]["source"]) == ["scene-1"]
+    assert images[2]["clear"] == 0
+    assert shards.read_row(empty.shards("bavaria-2018"), "0000", 0, ".scl").max() == 4
 
 
 def test_a_killed_import_leaves_whole_shards_and_goes_on_to_the_same_result(tmp_path, demo_home):

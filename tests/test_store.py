@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from data.errors import StoreTooNew, WorkspaceError
+from data.schema import migrations
 from data.store import Store
 from data.workspace import Workspace
 
@@ -221,6 +222,35 @@ def test_bringing_a_database_up_to_date_twice_changes_nothing(store):
     store.migrate()
     assert rows(store, "select * from sqlite_master order by name") == before
     assert len(rows(store, "select * from sample")) == SAMPLES
+
+
+def test_an_older_database_keeps_its_splits_and_runs_when_it_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "cropcheck.db"
+    older = Database(sqlite3.connect(path, isolation_level=None))
+    older.execute("pragma foreign_keys = on")
+    migrations.apply(older, stop_before="inflow")
+    older.execute(
+        """insert into collection (name, title, bands, level, slots, slot_names, height, width, composites, simulated, licence, attribution)
+        values ('c', 'C', '[]', 'L2A', 1, '["2018-06-01"]', 1, 1, 0, 0, 'MIT', 'us')"""
+    )
+    older.execute("insert into legend_class (collection, code, name, name_fr, color) values ('c', 1, 'oats', 'avoine', '#000000')")
+    older.execute("insert into site (id, collection, name, lon, lat, region) values (1, 'c', 's', 0, 0, 'r')")
+    older.execute(
+        """insert into sample (id, collection, site, name, year, inventory_code, modal_code, purity, shard, shard_row, height, width, crs,
+            transform, shuffle) values (1, 'c', 1, 's-2018', 2018, 1, 1, 1, '0000', 0, 1, 1, 'EPSG:4326', '[]', 0)"""
+    )
+    older.execute("insert into split values (7, 'c', 'random', 'random', 0, '{}', '2026')")
+    older.execute("insert into split_member values (7, 1, 'train')")
+    older.execute("insert into run values ('r', 'c', 'ltae', 'inventory', 7, '{}', 0, '', '2026')")
+    older.conn.close()
+
+    store = Store(path)
+    store.migrate()
+    assert [tuple(row.values())[:4] for row in rows(store, "select * from split")] == [(7, "c", "random", "random")]
+    assert [row["split"] for row in rows(store, "select split from run union all select split from split_member")] == [7, 7]
+    assert rows(store, "pragma foreign_key_check") == []
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"), store.writing() as db:
+        db.execute("delete from split")
 
 
 def test_a_workspace_that_cannot_be_written_says_so_with_the_way_out(tmp_path):
