@@ -1,0 +1,1 @@
+"""Commands of `python -m data`, a module each; imported when they are called."""
