@@ -14,7 +14,7 @@ import numpy as np
 
 from data import aci, demo
 from data.bands import L2A_BANDS
-from data.importing import CollectionSpec, LegendClass, NewSample, import_collection
+from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
 
 MONTHLY, FREE, UNLABELLED = "months-2017-2020", "dates-2019", "unlabelled-2018"
