@@ -62,6 +62,7 @@ class CollectionSpec:
         "1" ... "T" where the dates differ from sample to sample (not aligned).
     height, width: room for the largest patch, in pixels.
     aligned: whether slot i is the same date or month for every sample; else it is the i-th image of the sample in time order.
+    packed: the rows of images and their statistics are written when a sample is first looked at; see `data.packed`.
     origin: JSON-ready; what the collection was made of and how. Importing again must say the same.
     split: name of the published split that the samples' parts belong to; empty if there is none.
     """
@@ -80,6 +81,7 @@ class CollectionSpec:
     legend: tuple[LegendClass, ...]
     learned: tuple[LearnedClass, ...]
     aligned: bool = True
+    packed: bool = False
     origin: dict = field(default_factory=dict)
     split: str = ""
 
@@ -154,7 +156,7 @@ def import_collection(
     Raises:
         BadInput: a sample does not fit the collection; whole shards before it stay.
     """
-    present = _begin(workspace, spec)
+    present = begin(workspace, spec)
     done = 0
     for number, batch in enumerate(_batches(samples, shard_size or samples_a_shard(spec))):
         shard = f"{number:04d}"
@@ -198,7 +200,7 @@ def import_planned(
     Raises:
         BadInput: there is another collection of that name, or a sample does not fit; whole shards before it stay.
     """
-    _begin(workspace, spec)
+    begin(workspace, spec)
     pending = _pending(workspace, spec, list(names), shard_size or samples_a_shard(spec))
     done = len(names) - sum(len(missing) for _, missing in pending)
     progress(done, len(names), spec.name)
@@ -218,7 +220,7 @@ def samples_a_shard(spec: CollectionSpec) -> int:
     return max(1, min(2_000, SHARD_BYTES // per_sample))
 
 
-def _begin(workspace: Workspace, spec: CollectionSpec) -> dict[str, int]:
+def begin(workspace: Workspace, spec: CollectionSpec) -> dict[str, int]:
     """Make the collection if it is not there; gives its shards with their numbers of samples."""
     with workspace.store.writing() as db:
         _add_collection(db, spec)
@@ -284,7 +286,7 @@ def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch:
         scenes = np.stack([_padded(sample.scl, spec) for sample in batch])
         shards.write(shards.path_of(folder, shard, ".scl"), scenes.astype(np.uint8))
     with workspace.store.writing() as db:
-        _add_codes(db, spec, {code for sample in batch for code in (sample.inventory_code, *(sample.history or {}).values())})
+        add_codes(db, spec, {code for sample in batch for code in (sample.inventory_code, *(sample.history or {}).values())})
         for row, (sample, observed) in enumerate(zip(batch, seen, strict=True)):
             _add_sample(db, spec, shard, row, sample, observed)
 
@@ -390,7 +392,7 @@ def _add_collection(db: Database, spec: CollectionSpec) -> None:
         "name": spec.name, "title": spec.title, "bands": json.dumps(spec.bands), "level": spec.level, "slots": len(spec.slots),
         "slot_names": json.dumps(spec.slots), "height": spec.height, "width": spec.width, "composites": int(spec.composites),
         "simulated": int(spec.simulated), "licence": spec.licence, "attribution": spec.attribution,
-        "aligned": int(spec.aligned), "origin": json.dumps(spec.origin, sort_keys=True),
+        "aligned": int(spec.aligned), "packed": int(spec.packed), "origin": json.dumps(spec.origin, sort_keys=True),
     }  # fmt: skip
     known = list(db.query("select * from collection where name = ?", [spec.name]))
     if known:
@@ -411,11 +413,12 @@ def _add_collection(db: Database, spec: CollectionSpec) -> None:
         })  # fmt: skip
 
 
-def _add_codes(db: Database, spec: CollectionSpec, codes: set[int]) -> None:
-    """Codes that the legend lacks are kept, under their number; 0 means that no label is known."""
+def add_codes(db: Database, spec: CollectionSpec, codes: set[int]) -> None:
+    """Codes that the stored legend lacks are kept, as the spec names them or under their number; 0 means that no label is known."""
     known = {row["code"] for row in db.execute("select code from legend_class where collection = ?", [spec.name])}
+    named = {NO_LABEL.code: NO_LABEL} | {entry.code: entry for entry in spec.legend}
     for code in sorted(codes - known):
-        entry = NO_LABEL if code == NO_LABEL.code else LegendClass(code, f"Code {code}", f"Code {code}", UNKNOWN_COLOUR)
+        entry = named.get(code) or LegendClass(code, f"Code {code}", f"Code {code}", UNKNOWN_COLOUR)
         db["legend_class"].insert({"collection": spec.name, **vars(entry)})
 
 
@@ -427,7 +430,7 @@ def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample
             height, width, crs, transform, shuffle) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             spec.name, site, sample.name, sample.year, sample.inventory_code, modal, purity, shard, row,
-            *sample.pixels.shape[-2:], sample.crs, json.dumps(sample.transform), _shuffle(spec.name, sample.name),
+            *sample.pixels.shape[-2:], sample.crs, json.dumps(sample.transform), shuffle(spec.name, sample.name),
         ],
     ).lastrowid  # fmt: skip
     db.conn.executemany(
@@ -481,7 +484,7 @@ def _composition(sample: NewSample) -> tuple[int, float]:
     return int(codes[counts.argmax()]), float((coded == sample.inventory_code).mean())
 
 
-def _shuffle(collection: str, name: str) -> int:
+def shuffle(collection: str, name: str) -> int:
     """A number that looks random and is the same in every workspace."""
     return int.from_bytes(hashlib.blake2b(f"{collection}/{name}".encode(), digest_size=6).digest())
 
