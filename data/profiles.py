@@ -1,4 +1,7 @@
-"""Seasons of vegetation indices: single samples' and the envelopes of crops. Two SQL queries and NumPy; cloudy dates stay out."""
+"""Seasons of vegetation indices: single samples' and the envelopes of crops. Two SQL queries and NumPy; cloudy dates stay out.
+
+Seasons are compared in the collection's bins (`data.seasons`): its slots, or ten-day periods where every sample has dates of its own.
+"""
 
 import csv
 import io
@@ -6,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data import catalogue, indices
+from data import catalogue, indices, seasons
 from data.store import Store
 
 SAMPLES = """
-select s.id, s.name, s.year, s.inventory_code, g.region, coalesce(l.code, 0) as code, l.state, l.verified
+select s.id, s.name, s.year, s.inventory_code, g.region, coalesce(l.code, -1) as code, l.state, l.verified
 from sample s join site g on g.id = s.site join label l on l.sample = s.id
 where s.collection = ? order by s.id
 """
@@ -23,19 +26,20 @@ where s.collection = ? and t.median is not null
 
 @dataclass(frozen=True)
 class Profiles:
-    """An index's seasons of all N samples of a collection over its T slots, by sample number.
+    """An index's seasons of all N samples of a collection over its K bins, by sample number.
 
-    slot_names: T ISO dates, or months as YYYY-MM.
+    bins: K names of the bins, see `data.seasons.bins`.
     samples: (N,) int64 numbers; names, regions, states: (N,) str, state as in the view `label`.
-    years, inventory, codes: (N,) int64; inventory code, and the code in force, 0 = rejected.
+    years, inventory, codes: (N,) int64; inventory code, and the code in force; 0 = no label known, -1 = rejected.
     verified: (N,) bool.
-    values: (N, T) float64 medians over the field; NaN = no image. Of cloudy images too: mask with `clear`.
-    days: (N, T) int64 day of year, 0 = no image.
-    clear, interpolated: (N, T) bool; clear = the quality in force is ok.
+    values: (N, K) float64 medians over the field; NaN = no image. Of cloudy images too: mask with `clear`. Of several images in
+        one bin the median of the clear ones, or of all where none is clear.
+    days: (N, K) int64 day of year, the mean of these images'; 0 = no image.
+    clear, interpolated: (N, K) bool; clear = the quality in force is ok; interpolated = all of these images are.
     """
 
     index: str
-    slot_names: tuple[str, ...]
+    bins: tuple[str, ...]
     samples: np.ndarray
     names: np.ndarray
     regions: np.ndarray
@@ -76,17 +80,17 @@ class Filter:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A crop's season over the K slots that have a clear image, ascending.
+    """A crop's season over the J bins that have a clear image, ascending.
 
     rows: (M,) rows of the Profiles that belong to the crop; samples: how many of them have a clear date.
-    slots, days, n, filled: (K,) int64; day of year, values counted, and how many of these are interpolated.
-    p10, median, p90: (K,) float64.
+    bins, days, n, filled: (J,) int64; index of the bin, day of year, values counted, and how many of these are interpolated.
+    p10, median, p90: (J,) float64.
     """
 
     crop: Crop
     rows: np.ndarray
     samples: int
-    slots: np.ndarray
+    bins: np.ndarray
     days: np.ndarray
     n: np.ndarray
     filled: np.ndarray
@@ -97,11 +101,11 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Curve:
-    """One sample's season over its K images, cloudy ones among them. slots, days: (K,); values: (K,) float64; the rest (K,) bool."""
+    """One sample's season over the J bins with an image of it, cloudy ones too. bins, days: (J,); values: (J,) float64; the rest bool."""
 
     sample: int
     name: str
-    slots: np.ndarray
+    bins: np.ndarray
     days: np.ndarray
     values: np.ndarray
     clear: np.ndarray
@@ -116,24 +120,48 @@ def load(store: Store, collection: str, index: str) -> Profiles:
         UnknownIndex: no index of that name.
     """
     index = indices.named(index).name
-    slot_names = catalogue.collection(store, collection).slot_names
+    entry = catalogue.collection(store, collection)
     with store.reading() as db:
         db.conn.row_factory = None  # plain tuples: a third of the time at 80,000 values
         samples = list(zip(*db.execute(SAMPLES, [collection]), strict=True)) or [()] * 8
         stats = np.array(db.execute(VALUES, [index, collection]).fetchall(), dtype=np.float64).reshape(-1, 6)
     numbers, names, years, inventory, regions, codes, states, verified = samples
-    numbers = np.array(numbers, dtype=np.int64)
-    row, slot = np.searchsorted(numbers, stats[:, 0]), stats[:, 1].astype(np.int64)
-    shape = (len(numbers), len(slot_names))
-    days, clear, interpolated = np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, bool)
-    values = np.full(shape, np.nan)
-    for target, column in ((days, 2), (clear, 3), (interpolated, 4), (values, 5)):
-        target[row, slot] = stats[:, column]
-    whole = [np.array(column, dtype=np.int64) for column in (years, inventory, codes)]
+    whole = [np.array(column, dtype=np.int64) for column in (numbers, years, inventory, codes)]
     texts = [np.array(column, dtype=str) for column in (names, regions, states)]
-    return Profiles(
-        index, slot_names, numbers, *texts, *whole, np.array(verified, dtype=bool), values, days, clear, interpolated
-    )  # fmt: skip
+    row, slots, days = np.searchsorted(whole[0], stats[:, 0]), stats[:, 1].astype(np.int64), stats[:, 2].astype(np.int64)
+    at = seasons.bins_of(entry, slots, days, whole[1][row])
+    names_of_bins = seasons.bins(entry)
+    binned = in_bins(row, at, days, stats[:, 3] > 0, stats[:, 4] > 0, stats[:, 5], (len(numbers), len(names_of_bins)))
+    return Profiles(index, names_of_bins, whole[0], *texts, *whole[1:], np.array(verified, dtype=bool), *binned)
+
+
+def in_bins(
+    rows: np.ndarray, bins: np.ndarray, days: np.ndarray, clear: np.ndarray, filled: np.ndarray, values: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, ...]:
+    """Images as `Profiles` holds them.
+
+    Args:
+        rows, bins, days, clear, filled, values: (n,) of n images: row of the sample and bin; day of year; whether the image is clear
+            (bool) and interpolated (bool); median.
+        shape: (N, K).
+
+    Returns:
+        values, days, clear and interpolated, (N, K) each.
+    """
+    places = rows * shape[1] + bins
+    has_clear = np.zeros(shape[0] * shape[1], dtype=bool)
+    has_clear[places[clear]] = True
+    kept = np.flatnonzero(clear | ~has_clear[places])
+    kept = kept[np.lexsort((values[kept], places[kept]))]
+    at, starts, counts = np.unique(places[kept], return_index=True, return_counts=True)
+    middles = (values[kept[starts + (counts - 1) // 2]] + values[kept[starts + counts // 2]]) / 2
+    found = (np.full(shape, np.nan), np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, bool))
+    if len(at):
+        mean_days = np.add.reduceat(days[kept], starts) // counts
+        columns = (middles, mean_days, clear[kept[starts]], np.logical_and.reduceat(filled[kept], starts))
+        for target, column in zip(found, columns, strict=True):
+            target.flat[at] = column
+    return found
 
 
 def version(store: Store) -> tuple[int, int]:
@@ -174,20 +202,20 @@ def envelopes(profiles: Profiles, of: list[Crop], where: Filter) -> list[Envelop
 
 
 def _envelope(profiles: Profiles, crop: Crop, rows: np.ndarray, where: Filter) -> Envelope:
-    counts = _counted(profiles, where)[rows]  # (M, T)
-    slots = np.flatnonzero(counts.any(axis=0))
+    counts = _counted(profiles, where)[rows]  # (M, K)
+    bins = np.flatnonzero(counts.any(axis=0))
     values, days, filled = profiles.values[rows], profiles.days[rows], profiles.interpolated[rows]
-    spread = np.array([np.percentile(values[counts[:, slot], slot], (10, 50, 90)) for slot in slots]).reshape(-1, 3)
-    # A slot is one date, but over several years its day of year moves by one after a leap day.
-    day = np.array([np.median(days[counts[:, slot], slot]) for slot in slots]).astype(np.int64)
+    spread = np.array([np.percentile(values[counts[:, at], at], (10, 50, 90)) for at in bins]).reshape(-1, 3)
+    # A bin is one date, but over several years its day of year moves by one after a leap day.
+    day = np.array([np.median(days[counts[:, at], at]) for at in bins]).astype(np.int64)
     return Envelope(
-        crop, rows, int(counts.any(axis=1).sum()), slots, day, counts.sum(axis=0)[slots],
-        (counts & filled).sum(axis=0)[slots], *spread.T,
+        crop, rows, int(counts.any(axis=1).sum()), bins, day, counts.sum(axis=0)[bins],
+        (counts & filled).sum(axis=0)[bins], *spread.T,
     )  # fmt: skip
 
 
 def _counted(profiles: Profiles, where: Filter) -> np.ndarray:
-    """(N, T) bool: the values that make envelopes."""
+    """(N, K) bool: the values that make envelopes."""
     counted = profiles.clear & np.isfinite(profiles.values)
     return counted if where.interpolated else counted & ~profiles.interpolated
 
@@ -197,9 +225,9 @@ def curve(profiles: Profiles, sample: int) -> Curve | None:
     row = int(np.searchsorted(profiles.samples, sample))
     if row == len(profiles.samples) or profiles.samples[row] != sample:
         return None
-    slots = np.flatnonzero(np.isfinite(profiles.values[row]))
+    bins = np.flatnonzero(np.isfinite(profiles.values[row]))
     columns = (profiles.days, profiles.values, profiles.clear, profiles.interpolated)
-    return Curve(sample, str(profiles.names[row]), slots, *(column[row, slots] for column in columns))
+    return Curve(sample, str(profiles.names[row]), bins, *(column[row, bins] for column in columns))
 
 
 def listing(profiles: Profiles, shown: list[Envelope], where: Filter, find: str = "") -> dict[str, np.ndarray]:
@@ -209,14 +237,14 @@ def listing(profiles: Profiles, shown: list[Envelope], where: Filter, find: str 
         find: only samples whose name, region or state holds this text; "" = all.
 
     Returns:
-        "number" int64; "name", "crop", "state", "region" str; "year", "dates" (clear ones) int64; "off", the mean distance
+        "number" int64; "name", "crop", "state", "region" str; "year", "dates" (bins with a clear one) int64; "off", the mean distance
         of the clear dates from the crop's median, in units of the index, NaN without a clear date.
     """
     counted = _counted(profiles, where)
     rows, crop_names, off = [np.empty(0, np.int64)], [np.empty(0, str)], [np.empty(0)]
     for envelope in shown:
-        counts = counted[np.ix_(envelope.rows, envelope.slots)]
-        distance = np.where(counts, np.abs(profiles.values[np.ix_(envelope.rows, envelope.slots)] - envelope.median), 0.0)
+        counts = counted[np.ix_(envelope.rows, envelope.bins)]
+        distance = np.where(counts, np.abs(profiles.values[np.ix_(envelope.rows, envelope.bins)] - envelope.median), 0.0)
         with np.errstate(invalid="ignore"):
             off.append(distance.sum(axis=1) / counts.sum(axis=1))
         rows.append(envelope.rows)
@@ -239,14 +267,14 @@ def as_csv(profiles: Profiles, shown: list[Envelope], curves: list[Curve]) -> st
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["kind", "name", "index", "date", "day", "n", "interpolated", "clear", "p10", "median", "p90"])
     for envelope in shown:
-        for slot, day, n, filled, *spread in zip(
-            envelope.slots, envelope.days, envelope.n, envelope.filled, envelope.p10, envelope.median, envelope.p90, strict=True
+        for at, day, n, filled, *spread in zip(
+            envelope.bins, envelope.days, envelope.n, envelope.filled, envelope.p10, envelope.median, envelope.p90, strict=True
         ):
             figures = [f"{value:.4f}" for value in spread]
-            writer.writerow(["crop", envelope.crop.name, profiles.index, profiles.slot_names[slot], day, n, filled, n, *figures])
+            writer.writerow(["crop", envelope.crop.name, profiles.index, profiles.bins[at], day, n, filled, n, *figures])
     for one in curves:
-        for slot, day, value, clear, filled in zip(one.slots, one.days, one.values, one.clear, one.interpolated, strict=True):
-            date = profiles.slot_names[slot]
+        for at, day, value, clear, filled in zip(one.bins, one.days, one.values, one.clear, one.interpolated, strict=True):
+            date = profiles.bins[at]
             writer.writerow(["sample", one.name, profiles.index, date, day, 1, int(filled), int(clear), "", f"{value:.4f}", ""])
     return text.getvalue()
 
@@ -268,7 +296,7 @@ def by_crop(store: Store, collection: str, index: str) -> dict:
     records = [
         {
             "code": min(envelope.crop.codes), "name": envelope.crop.name, "color": envelope.crop.color, "samples": envelope.samples,
-            "dates": [_date(profiles, envelope, at) for at in range(len(envelope.slots))],
+            "dates": [_date(profiles, envelope, at) for at in range(len(envelope.bins))],
         }
         for envelope in envelopes(profiles, singles, Filter())
     ]  # fmt: skip
@@ -277,6 +305,6 @@ def by_crop(store: Store, collection: str, index: str) -> dict:
 
 def _date(profiles: Profiles, envelope: Envelope, at: int) -> dict:
     return {
-        "date": profiles.slot_names[envelope.slots[at]], "day": int(envelope.days[at]), "n": int(envelope.n[at]),
+        "date": profiles.bins[envelope.bins[at]], "day": int(envelope.days[at]), "n": int(envelope.n[at]),
         "p10": round(float(envelope.p10[at]), 4), "median": round(float(envelope.median[at]), 4), "p90": round(float(envelope.p90[at]), 4),
     }  # fmt: skip

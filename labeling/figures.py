@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from data import seasons
 from data.indices import Index
 from data.profiles import Curve, Envelope
 
@@ -13,6 +14,7 @@ GRID = "#e6eae3"
 # Some official colours differ by a shade (barley and oat), so every median has its own marker too.
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
 PICKED_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3d")  # none is a crop's official colour
+HOVERS = {len("2019-06-15"): "%-d %B %Y", len("2019-06"): "%B %Y", len("06-15"): "around %-d %B", len("06"): "%B"}  # by form of bin
 MARKERS_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click fades no curve
 
 
@@ -26,7 +28,7 @@ class Thin:
 
 
 def season_figure(
-    index: Index, slot_names: tuple[str, ...], envelopes: list[Envelope], *, thin: list[Thin], picked: list[Curve], height: int
+    index: Index, bins: tuple[str, ...], envelopes: list[Envelope], *, thin: list[Thin], picked: list[Curve], height: int
 ) -> go.Figure:
     """Median lines and 10-90 % bands in the crops' colours, with single samples over them.
 
@@ -35,9 +37,10 @@ def season_figure(
     index's own range, widened where a drawn value lies outside.
 
     Args:
-        slot_names: T ISO dates, or months as YYYY-MM (drawn at the middle of the month).
+        bins: names of the K bins, as in `data.seasons.bins`; those without a year stand on an axis of months alone.
     """
-    days = np.array([f"{date}-15" if len(date) == len("2019-06") else date for date in slot_names])
+    days = np.array([day.isoformat() for day in seasons.axis(bins)])
+    dated = seasons.has_year(bins[0])
     figure = go.Figure()
     for envelope in envelopes:
         _add_band(figure, days, envelope)
@@ -57,8 +60,8 @@ def season_figure(
         hovermode="closest" if thin else "x unified",
     )  # fmt: skip
     figure.update_xaxes(
-        title={"text": "date", "standoff": 4}, gridcolor=GRID, tickformat="%-d %b\n%Y", hoverformat="%-d %B %Y",
-        showline=True, linecolor="#aab3a6",
+        title={"text": "date" if dated else "time of year", "standoff": 4}, gridcolor=GRID, hoverformat=HOVERS[len(bins[0])],
+        tickformat="%-d %b\n%Y" if dated else "%b", dtick=None if dated else "M1", showline=True, linecolor="#aab3a6",
     )  # fmt: skip
     figure.update_yaxes(
         title=f"{index.name} (no unit)", range=_range(index, figure), gridcolor=GRID, zeroline=True, zerolinecolor="#aab3a6"
@@ -73,7 +76,7 @@ def _range(index: Index, figure: go.Figure) -> tuple[float, float]:
 
 
 def _add_band(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
-    x = days[envelope.slots]
+    x = days[envelope.bins]
     figure.add_scatter(
         x=[*x, *x[::-1]], y=np.round([*envelope.p10, *envelope.p90[::-1]], 4).tolist(), fill="toself", mode="lines",
         fillcolor=faded(envelope.crop.color, 0.33), line={"color": faded(INK, 0.35), "width": 0.6},
@@ -83,7 +86,7 @@ def _add_band(figure: go.Figure, days: np.ndarray, envelope: Envelope) -> None:
 
 def _add_median(figure: go.Figure, days: np.ndarray, envelope: Envelope, symbol: str) -> None:
     """The official colours include pale yellow: a dark casing under the line keeps it readable on white."""
-    crop, x, y = envelope.crop, list(days[envelope.slots]), np.round(envelope.median, 4).tolist()
+    crop, x, y = envelope.crop, list(days[envelope.bins]), np.round(envelope.median, 4).tolist()
     figure.add_scatter(x=x, y=y, mode="lines", line={"color": INK, "width": 5}, hoverinfo="skip", showlegend=False, legendgroup=crop.name)
     figure.add_scatter(
         x=x, y=y, mode="lines+markers", name=f"{crop.name}, n = {envelope.samples:,}", legendgroup=crop.name,
@@ -100,7 +103,7 @@ def _add_median(figure: go.Figure, days: np.ndarray, envelope: Envelope, symbol:
 def _add_line(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str, text: str, strong: bool) -> None:
     seen = np.flatnonzero(curve.clear)
     figure.add_scatter(
-        x=list(days[curve.slots[seen]]), y=np.round(curve.values[seen], 4).tolist(), mode="lines+markers", name=curve.name,
+        x=list(days[curve.bins[seen]]), y=np.round(curve.values[seen], 4).tolist(), mode="lines+markers", name=curve.name,
         customdata=[[curve.sample]] * len(seen), showlegend=strong, legendgroup=curve.name, opacity=1 if strong else 0.75,
         line={"color": color, "width": 3 if strong else 1}, marker={
             "size": 9 if strong else 5, "color": color,
@@ -114,7 +117,7 @@ def _add_line(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str, 
 def _add_cloudy(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str) -> None:
     hidden = np.flatnonzero(~curve.clear)
     figure.add_scatter(
-        x=list(days[curve.slots[hidden]]), y=np.round(curve.values[hidden], 4).tolist(), mode="markers", name=curve.name,
+        x=list(days[curve.bins[hidden]]), y=np.round(curve.values[hidden], 4).tolist(), mode="markers", name=curve.name,
         customdata=[[curve.sample]] * len(hidden), showlegend=False, legendgroup=curve.name,
         marker={"size": 9, "color": "white", "line": {"color": color, "width": 2}},
         hovertemplate="<b>%{y:.2f}</b> cloudy or bad<extra>" + curve.name + "</extra>", **MARKERS_STAY,

@@ -37,7 +37,7 @@ thin = explore_table.thin_lines(loaded, drawn, listing, picked, at_most=AT_ONCE)
 
 left, right = st.columns([2.1, 1])
 with left:
-    chart = figures.season_figure(indices.named(choice.index), loaded.slot_names, drawn, thin=thin, picked=curves, height=HEIGHT)
+    chart = figures.season_figure(indices.named(choice.index), loaded.bins, drawn, thin=thin, picked=curves, height=HEIGHT)
     st.plotly_chart(
         chart, key=f"explore.chart.{collection.name}", on_select=lambda: explore_table.click(collection), selection_mode="points",
         config={"displayModeBar": False},  # it would cover the legend

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from data.__main__ import main as data_main
 from data.workspace import Workspace
+from tests import kinds_world
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +39,20 @@ def demo_home(tmp_path_factory) -> Path:
 def demo(demo_home, tmp_path, monkeypatch) -> Workspace:
     """The demo workspace, to be written to, named by CROPCHECK_HOME."""
     workspace = copy_workspace(demo_home, tmp_path / "workspace")
+    monkeypatch.setenv("CROPCHECK_HOME", str(workspace.home))
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def kinds_home(tmp_path_factory) -> Path:
+    """The folder of a workspace with every kind of collection, see `tests.kinds_world`. Not to be written to."""
+    return kinds_world.make(tmp_path_factory.mktemp("kinds") / "workspace").home
+
+
+@pytest.fixture
+def kinds(kinds_home, tmp_path, monkeypatch) -> Workspace:
+    """The workspace with every kind of collection, to be written to, named by CROPCHECK_HOME."""
+    workspace = copy_workspace(kinds_home, tmp_path / "kinds")
     monkeypatch.setenv("CROPCHECK_HOME", str(workspace.home))
     return workspace
 

@@ -14,6 +14,7 @@ from data.__main__ import main as data_main
 from data.errors import UnknownCollection, UnknownIndex
 from data.profiles import Filter
 from labeling import decisions, figures, places
+from tests.kinds_world import FREE, MONTHLY, UNLABELLED
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
 WHEAT, BARLEY = 115, 131
@@ -60,7 +61,7 @@ def test_envelopes_are_the_quantiles_of_the_clear_images(demo, collection, index
     ours = {
         (min(each.crop.codes), slot): spread
         for each in found
-        for slot, *spread in zip(each.slots, each.p10, each.median, each.p90, each.n, strict=True)
+        for slot, *spread in zip(each.bins, each.p10, each.median, each.p90, each.n, strict=True)
     }
     assert set(ours) == set(quantiles.index)
     for key, (p10, median, p90, n) in ours.items():
@@ -87,7 +88,7 @@ def test_envelopes_are_the_quantiles_of_the_pixels_themselves(demo):
             where s.collection = ? and i.acquired = ?""",
             [FIELDS, JUNE],
         ).fetchall()
-    june, crop_of, stacks = loaded.slot_names.index(JUNE), {}, {}
+    june, crop_of, stacks = loaded.bins.index(JUNE), {}, {}
     for number, name, code, quality in rows:
         patch = catalogue.patch(demo, number)
         bands = [patch.pixels[june, patch.bands.index(band)] / 10_000 for band in ("B02", "B04", "B08")]
@@ -96,7 +97,7 @@ def test_envelopes_are_the_quantiles_of_the_pixels_themselves(demo):
     assert len(medians) == 11  # of 20 fields; the others are under cloud or not there
     for code in (WHEAT, BARLEY):
         envelope = next(each for each in found if code in each.crop.codes)
-        at = list(envelope.slots).index(june)
+        at = list(envelope.bins).index(june)
         of_crop = [value for name, value in medians.items() if crop_of[name] == code]
         assert [envelope.p10[at], envelope.median[at], envelope.p90[at]] == pytest.approx(np.percentile(of_crop, (10, 50, 90)), abs=1e-5)
 
@@ -121,7 +122,7 @@ def test_the_figure_keeps_the_indexs_own_range_and_marks_cloudy_and_interpolated
     loaded, found = seasons(demo, PARCELS, by="class")
     row = next(row for row in range(301) if (~loaded.clear[row]).any() and (loaded.interpolated[row] & loaded.clear[row]).any())
     one = profiles.curve(loaded, int(loaded.samples[row]))
-    figure = figures.season_figure(indices.named("NDVI"), loaded.slot_names, found, thin=[], picked=[one], height=400)
+    figure = figures.season_figure(indices.named("NDVI"), loaded.bins, found, thin=[], picked=[one], height=400)
     low, high = figure.layout.yaxis.range
     assert low <= -0.1 and high >= 1.0
     assert all(low < value < high for trace in figure.data for value in trace.y)
@@ -134,18 +135,18 @@ def test_the_figure_keeps_the_indexs_own_range_and_marks_cloudy_and_interpolated
 
 def test_in_mid_june_barley_is_ripe_and_wheat_still_green(demo):
     loaded = profiles.load(demo.store, FIELDS, "NDVI")
-    june = loaded.slot_names.index(JUNE)
-    median = {code: each.median[list(each.slots).index(june)] for code, each in by_code(demo).items()}
+    june = loaded.bins.index(JUNE)
+    median = {code: each.median[list(each.bins).index(june)] for code, each in by_code(demo).items()}
     assert median[WHEAT] - median[BARLEY] >= 0.2
 
 
 def test_a_date_that_a_curator_calls_cloudy_leaves_the_envelope(demo):
-    june = profiles.load(demo.store, FIELDS, "NDVI").slot_names.index(JUNE)
+    june = profiles.load(demo.store, FIELDS, "NDVI").bins.index(JUNE)
     before, name = by_code(demo)[WHEAT], first_of(demo, WHEAT)
     image = decisions.image_on(demo.store, catalogue.sample_id(demo.store, FIELDS, name), JUNE)
     decide(demo, name, "quality", image=image, quality="cloud")
     after = by_code(demo)[WHEAT]
-    at = list(before.slots).index(june)
+    at = list(before.bins).index(june)
     assert after.n[at] == before.n[at] - 1
     assert after.n.sum() == before.n.sum() - 1
 
@@ -199,7 +200,7 @@ def test_a_sample_shows_its_cloudy_dates_apart(demo):
     curve = profiles.curve(profiles.load(demo.store, FIELDS, "NDVI"), number)
     with demo.store.reading() as db:
         quality = dict(tuple(row) for row in db.execute("select slot, quality from image where sample = ?", [number]))
-    assert {int(slot): "ok" for slot in curve.slots[curve.clear]} == {s: q for s, q in quality.items() if q == "ok"}
+    assert {int(slot): "ok" for slot in curve.bins[curve.clear]} == {s: q for s, q in quality.items() if q == "ok"}
     assert profiles.curve(profiles.load(demo.store, PARCELS, "NDVI"), number) is None
 
 
@@ -210,7 +211,7 @@ def test_the_listing_starts_with_the_sample_farthest_from_its_crop(demo):
     assert list(listing["off"]) == sorted(listing["off"], reverse=True)
     row = list(loaded.samples).index(listing["number"][0])
     envelope = next(each for each in found if row in each.rows)
-    off = [abs(loaded.values[row, slot] - m) for slot, m in zip(envelope.slots, envelope.median, strict=True) if loaded.clear[row, slot]]
+    off = [abs(loaded.values[row, slot] - m) for slot, m in zip(envelope.bins, envelope.median, strict=True) if loaded.clear[row, slot]]
     assert listing["off"][0] == pytest.approx(np.mean(off))
 
 
@@ -226,9 +227,9 @@ def test_the_csv_holds_every_number_of_the_figure(demo):
     one = profiles.curve(loaded, int(loaded.samples[0]))
     rows = list(csv.DictReader(io.StringIO(profiles.as_csv(loaded, found, [one]))))
     crops, singles = [row for row in rows if row["kind"] == "crop"], [row for row in rows if row["kind"] == "sample"]
-    assert len(crops) == sum(len(envelope.slots) for envelope in found)
+    assert len(crops) == sum(len(envelope.bins) for envelope in found)
     assert float(crops[0]["median"]) == pytest.approx(found[0].median[0], abs=1e-4)
-    assert [row["date"] for row in singles] == [loaded.slot_names[slot] for slot in one.slots]
+    assert [row["date"] for row in singles] == [loaded.bins[slot] for slot in one.bins]
     assert {row["clear"] for row in singles} <= {"0", "1"}
 
 
@@ -262,3 +263,83 @@ def test_the_command_prints_the_same_seasons(demo):
     assert [crop["samples"] for crop in printed["crops"]] == [14, 6]
     june = {crop["code"]: next(date["median"] for date in crop["dates"] if date["date"] == JUNE) for crop in printed["crops"]}
     assert june[WHEAT] - june[BARLEY] >= 0.2
+
+
+def dekad(day: pd.Series) -> pd.Series:
+    """01-05 ... 12-25, by the days of the month."""
+    return day.dt.strftime("%m-") + pd.cut(day.dt.day, [0, 10, 20, 31], labels=["05", "15", "25"]).astype(str)
+
+
+def images_of(workspace, collection, index="NDVI") -> pd.DataFrame:
+    with workspace.store.reading() as db:
+        rows = db.execute(
+            """select s.id, s.inventory_code, i.acquired, i.quality, t.median from sample s join image i on i.sample = s.id
+            join index_stat t on t.image = i.id and t.name = ? where s.collection = ? and t.median is not null""",
+            [index, collection],
+        ).fetchall()
+    frame = pd.DataFrame([tuple(row) for row in rows], columns=["sample", "code", "acquired", "quality", "value"])
+    return frame.assign(acquired=pd.to_datetime(frame["acquired"], format="mixed"))
+
+
+def test_free_dates_are_compared_by_the_medians_of_their_ten_days(kinds):
+    images = images_of(kinds, FREE)
+    images["bin"] = dekad(images["acquired"])
+    clear = images[images["quality"] == "ok"]
+    by_sample = clear.groupby(["sample", "bin"])["value"].median()
+    loaded, found = seasons(kinds, FREE)
+    assert (clear.groupby(["sample", "bin"]).size() > 1).any()  # several images of one sample in one bin
+    seen = {
+        (int(sample), loaded.bins[at]): loaded.values[row, at]
+        for row, sample in enumerate(loaded.samples)
+        for at in np.flatnonzero(loaded.clear[row])
+    }
+    assert seen == pytest.approx(by_sample.to_dict())
+    only_cloudy = set(zip(images["sample"], images["bin"], strict=True)) - set(by_sample.index)
+    hidden = {(int(loaded.samples[row]), loaded.bins[at]) for row, at in np.argwhere(np.isfinite(loaded.values) & ~loaded.clear)}
+    assert hidden == only_cloudy != set()
+    quantiles = by_sample.reset_index().merge(images[["sample", "code"]].drop_duplicates()).groupby(["code", "bin"])["value"]
+    for envelope in found:
+        for at, *spread in zip(envelope.bins, envelope.p10, envelope.median, envelope.p90, strict=True):
+            values = quantiles.get_group((min(envelope.crop.codes), loaded.bins[at]))
+            assert spread == pytest.approx(list(values.quantile([0.1, 0.5, 0.9])))
+
+
+def test_months_of_several_years_are_one_season(kinds):
+    images = images_of(kinds, MONTHLY)
+    assert set(images["acquired"].dt.year) == {2017, 2018, 2019, 2020}
+    expected = images[images["quality"] == "ok"].groupby([images["code"], images["acquired"].dt.strftime("%m")])["value"].median()
+    loaded, found = seasons(kinds, MONTHLY)
+    ours = {(min(each.crop.codes), loaded.bins[at]): m for each in found for at, m in zip(each.bins, each.median, strict=True)}
+    assert ours == pytest.approx(expected.to_dict())
+    of_2019 = seasons(kinds, MONTHLY, where=Filter(year=2019))[1]
+    assert 0 < sum(each.samples for each in of_2019) < sum(each.samples for each in found)
+
+
+@pytest.mark.parametrize(("collection", "ticks"), [(MONTHLY, "%b"), (FREE, "%b"), (FIELDS, "%-d %b\n%Y")])
+def test_the_axis_names_years_only_where_the_dates_have_one(kinds, demo, collection, ticks):
+    workspace = demo if collection == FIELDS else kinds
+    loaded, found = seasons(workspace, collection)
+    figure = figures.season_figure(indices.named("NDVI"), loaded.bins, found, thin=[], picked=[], height=400)
+    assert figure.layout.xaxis.tickformat == ticks
+    drawn = sorted(trace.x[0] for trace in figure.data if trace.mode == "lines+markers")
+    assert {day[5:7] for day in drawn} <= {"03"}
+
+
+def test_samples_without_a_label_are_a_crop_of_that_name_and_rejected_ones_are_none(kinds):
+    sample = catalogue.sample_id(kinds.store, UNLABELLED, "D2-2018")
+    before = {each.crop.name: each.samples for each in seasons(kinds, UNLABELLED)[1]}
+    event = {"uid": "r", "sample": sample, "action": "reject", "reason": "mixed", "seen": None}
+    assert decisions.record(kinds.store, UNLABELLED, "ann", [event])[0].stored
+    after = {each.crop.name: each.samples for each in seasons(kinds, UNLABELLED)[1]}
+    assert before["No label (0)"] == 6
+    assert after == before | {"No label (0)": 5}
+
+
+def test_the_figures_csv_and_json_name_the_ten_days(kinds):
+    record = profiles.by_crop(kinds.store, FREE, "NDVI")
+    dates = [entry["date"] for crop in record["crops"] for entry in crop["dates"]]
+    assert dates and {date[3:] for date in dates} == {"05", "15", "25"}
+    loaded, found = seasons(kinds, FREE)
+    curve = profiles.curve(loaded, int(loaded.samples[0]))
+    lines = list(csv.DictReader(io.StringIO(profiles.as_csv(loaded, found, [curve]))))
+    assert {line["date"] for line in lines} <= set(loaded.bins)
