@@ -133,14 +133,29 @@ def patch(workspace: Workspace, sample: int) -> Patch:
         UnknownSample: no sample of that number.
         PixelsUnreadable: its shard is missing, damaged or of another shape than the catalogue says.
     """
+    row = _located(workspace, sample)
+    try:
+        return _patch(workspace, row)
+    except PixelsUnreadable:
+        now = _located(workspace, sample)
+        if now["side"] == row["side"]:
+            raise
+        return _patch(workspace, now)  # an inventory was read in between, and the files of the side before are gone
+
+
+def _located(workspace: Workspace, sample: int):
     with workspace.store.reading() as db:
         row = db.execute(
-            """select s.*, c.bands, c.level, c.slots, c.height as full_height, c.width as full_width
+            """select s.*, c.bands, c.level, c.slots, c.side, c.height as full_height, c.width as full_width
             from sample s join collection c on c.name = s.collection where s.id = ?""",
             [sample],
         ).fetchone()
     if row is None:
         raise UnknownSample(f"There is no sample number {sample} in this workspace.")
+    return row
+
+
+def _patch(workspace: Workspace, row) -> Patch:
     folder, shard, at = workspace.shards(row["collection"]), row["shard"], row["shard_row"]
     bands = tuple(json.loads(row["bands"]))
     pixels = shards.read_row(folder, shard, at)
@@ -152,12 +167,12 @@ def patch(workspace: Workspace, sample: int) -> Patch:
         )
     height, width = row["height"], row["width"]
     return Patch(
-        sample, pixels[..., :height, :width], shards.read_row(folder, shard, at, ".series"),
-        _inventory(folder, shard, at, height, width), bands, row["level"], row["crs"], tuple(json.loads(row["transform"])),
+        row["id"], pixels[..., :height, :width], shards.read_row(folder, shard, at, ".series", row["side"]),
+        _inventory(folder, row), bands, row["level"], row["crs"], tuple(json.loads(row["transform"])),
     )  # fmt: skip
 
 
-def _inventory(folder: Path, shard: str, row: int, height: int, width: int) -> np.ndarray | None:
-    if not shards.path_of(folder, shard, ".inventory").exists():
+def _inventory(folder: Path, row) -> np.ndarray | None:
+    if not shards.path_of(folder, row["shard"], ".inventory", row["side"]).exists():
         return None
-    return shards.read_row(folder, shard, row, ".inventory")[:height, :width]
+    return shards.read_row(folder, row["shard"], row["shard_row"], ".inventory", row["side"])[: row["height"], : row["width"]]

@@ -1,6 +1,7 @@
 """Immutable shards of pixels: plain NumPy files, written whole or not at all, read through memory maps.
 
-A shard `0000` of a collection is up to four files in `patches/<collection>/`:
+A shard `0000` of a collection is up to four files in `patches/<collection>/`; the series and inventory files of another side version than
+the first ('') carry it in their names, as `0000.series.1.npy`, and `collection.side` says which version is in force:
 
     0000.npy            (N, T, B, H, W) uint16, reflectance x 10 000, 0 = no data or missing date
     0000.series.npy     (N, T, B) float32, mean reflectance 0..1 of the field's clear pixels, NaN = missing date
@@ -16,11 +17,13 @@ import numpy as np
 from data.errors import PixelsUnreadable
 
 KINDS = ("", ".series", ".inventory", ".scl")
+SIDE_KINDS = (".series", ".inventory")  # what changes when an inventory is read for a collection
 
 
-def path_of(folder: Path, shard: str, kind: str = "") -> Path:
-    """The file of `shard` in `folder`; kind is one of KINDS."""
-    return folder / f"{shard}{kind}.npy"
+def path_of(folder: Path, shard: str, kind: str = "", side: str = "") -> Path:
+    """The file of `shard` in `folder`; kind is one of KINDS, side the collection's (it counts for SIDE_KINDS only)."""
+    version = f".{side}" if side and kind in SIDE_KINDS else ""
+    return folder / f"{shard}{kind}{version}.npy"
 
 
 def write(path: Path, array: np.ndarray) -> None:
@@ -52,13 +55,13 @@ def open_map(path: Path) -> np.ndarray:
         ) from error
 
 
-def read_row(folder: Path, shard: str, row: int, kind: str = "") -> np.ndarray:
+def read_row(folder: Path, shard: str, row: int, kind: str = "", side: str = "") -> np.ndarray:
     """One sample's array, copied into memory: (T, B, H, W), (T, B) or (H, W) by kind.
 
     Raises:
         PixelsUnreadable: the file is missing or damaged, or has no such row.
     """
-    path = path_of(folder, shard, kind)
+    path = path_of(folder, shard, kind, side)
     array = open_map(path)
     if row >= len(array):
         raise PixelsUnreadable(

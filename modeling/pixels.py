@@ -53,9 +53,9 @@ def load(workspace: Workspace, samples: Samples, kind: str, dates: str) -> Pixel
     if kind == "image":
         slots, days = _best_images(images, row_of)
         shape = (collection.slots, len(collection.bands), collection.height, collection.width)
-        return Pixels(kind, _read(workspace, samples, "", shape, slots), (days > 0)[:, None], days[:, None], collection.bands)
+        return Pixels(kind, _read(workspace, collection, samples, "", shape, slots), (days > 0)[:, None], days[:, None], collection.bands)
     days, usable = _dates(images, row_of, collection.slots, dates)
-    series = _read(workspace, samples, ".series", (collection.slots, len(collection.bands)))
+    series = _read(workspace, collection, samples, ".series", (collection.slots, len(collection.bands)))
     seen = np.isfinite(series).any(axis=2)
     usable &= seen
     usable = np.where(usable.any(axis=1, keepdims=True), usable, seen)
@@ -90,12 +90,15 @@ def _best_images(images: list, row_of: dict[int, int]) -> tuple[np.ndarray, np.n
     return slots, days
 
 
-def _read(workspace: Workspace, samples: Samples, kind: str, shape: tuple[int, ...], slots: np.ndarray | None = None) -> np.ndarray:
+def _read(
+    workspace: Workspace, collection: catalogue.Collection, samples: Samples, kind: str, shape: tuple[int, ...],
+    slots: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Rows of all shards in the order of `samples`; only each sample's slot where `slots` is given."""
     folder, names = workspace.shards(samples.collection), np.array(samples.shards)
     result = None
     for shard in sorted(set(samples.shards)):
-        path = shards.path_of(folder, shard, kind)
+        path = shards.path_of(folder, shard, kind, collection.side)
         array, mine = shards.open_map(path), np.flatnonzero(names == shard)
         rows = samples.rows[mine]
         if array.shape[1:] != shape or rows.max() >= len(array):
