@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from data import catalogue, info, profiles, setup, simulate
+from data import catalogue, info, jobdir, profiles, setup, simulate
 from data import workspace as workspaces
 from data.command import Group, as_json, report
 from data.workspace import Workspace
@@ -78,8 +78,10 @@ def _bars(hidden: bool) -> Iterator[setup.Progress]:
     """A progress bar for each collection in turn."""
     with ExitStack() as stack:
         shown: dict[str, Any] = {}
+        note = jobdir.teller()
 
         def tell(collection: str, done: int, total: int) -> None:
+            note(done, total, collection)
             if collection not in shown:
                 shown[collection] = stack.enter_context(click.progressbar(length=total, label=collection, hidden=hidden))
             shown[collection].update(1)

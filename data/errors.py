@@ -9,6 +9,8 @@
     ├── UnknownIndex          no vegetation index of that name
     ├── UnknownModel          no model of that name
     ├── UnknownRun            no run of that name
+    ├── UnknownJob            no job of that name
+    ├── CannotStart           a job that is at work already, or whose collection another job is making
     ├── BadDecision           an action, reason or image that does not fit its sample
     ├── BadInput              a file or value given for import that cannot be used
     ├── PixelsUnreadable      a shard is missing, cut short or of another shape than the catalogue says
@@ -53,6 +55,14 @@ class UnknownModel(CropcheckError):
 
 class UnknownRun(CropcheckError):
     """No run of that name in this workspace."""
+
+
+class UnknownJob(CropcheckError):
+    """No job of that name in this workspace."""
+
+
+class CannotStart(CropcheckError):
+    """A job that is at work already, or whose collection another job is making."""
 
 
 class BadDecision(CropcheckError):

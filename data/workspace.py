@@ -3,6 +3,9 @@
 cropcheck.db          the store
 patches/<collection>/ shards of pixels
 runs/<run>/           one folder a training run
+jobs/<job>/           one folder an import or export that was started from the app
+uploads/              files that came in through the browser
+exports/              data sets that were published from the app
 """
 
 import os
@@ -28,6 +31,18 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.home / "runs"
+
+    @property
+    def jobs(self) -> Path:
+        return self.home / "jobs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+    @property
+    def exports(self) -> Path:
+        return self.home / "exports"
 
     def shards(self, collection: str) -> Path:
         """The folder of a collection's pixels."""

@@ -13,19 +13,13 @@ runs/<name>/
     cancelled       there if someone asked it to stop
 """
 
-import fcntl
 import json
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.errors import UnknownRun
+from data.jobdir import Folder
 from modeling.config import TrainConfig
-
-LOCK_SECONDS = 15.0  # a process that has said its last word may need seconds to leave; a watcher holds the lock for microseconds
 
 
 @dataclass(frozen=True)
@@ -45,15 +39,8 @@ class Epoch:
     seconds: float
 
 
-@dataclass(frozen=True)
-class RunDir:
+class RunDir(Folder):
     """The folder of one run."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.path.name
 
     @property
     def checkpoint(self) -> Path:
@@ -62,10 +49,6 @@ class RunDir:
     @property
     def resume(self) -> Path:
         return self.path / "resume.pt"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "out.log"
 
     def config(self) -> TrainConfig:
         """The run's configuration.
@@ -77,21 +60,6 @@ class RunDir:
             return TrainConfig.from_json((self.path / "config.json").read_text())
         except FileNotFoundError:
             raise UnknownRun(f"There is no run {self.name!r} in {self.path.parent}. List them with: python -m modeling runs") from None
-
-    def write(self, name: str, content: dict) -> None:
-        """Replace a JSON file of the run whole: a reader, or a crash, never meets half of it."""
-        temporary = self.path / f"{name}.{os.getpid()}.partial"
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2))
-        temporary.replace(self.path / name)
-
-    def read(self, name: str) -> dict:
-        """A JSON file of the run; empty if it was never written."""
-        path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else {}
-
-    def say(self, state: str, **facts) -> None:
-        """Write the status, keeping the facts said before."""
-        self.write("status.json", self.read("status.json") | {"state": state} | facts)
 
     def epochs(self) -> list[Epoch]:
         """The epochs so far, in order. A line that a kill cut short is left out."""
@@ -110,34 +78,6 @@ class RunDir:
         temporary = self.path / "metrics.jsonl.partial"
         temporary.write_text("".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
         temporary.replace(self.path / "metrics.jsonl")
-
-    @property
-    def alive(self) -> bool:
-        """Whether a training process lives: the kernel frees its lock at its end, whatever ended it."""
-        with (self.path / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
-
-    @contextmanager
-    def owned(self) -> Iterator[int | None]:
-        """Hold the run's lock; gives its file descriptor to pass on to a child, or None if another process has it."""
-        with (self.path / "lock").open("a") as file:
-            yield file.fileno() if _locked(file.fileno()) else None
-
-
-def _locked(descriptor: int) -> bool:
-    end = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
 
 
 def at(runs: Path, name: str) -> RunDir:

@@ -5,16 +5,12 @@ an app restart or a killed process loses nothing.
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from data import jobdir, jobs
 from data.errors import CannotTrain, UnknownRun, WorkspaceError
-from data.workspace import CHECKOUT, Workspace
+from data.workspace import Workspace
 from modeling import results as evaluation
 from modeling import rundir, samples
 from modeling.config import TrainConfig
@@ -22,7 +18,6 @@ from modeling.results import Results
 from modeling.rundir import Epoch, RunDir
 
 ACTIVE = ("queued", "running")
-OVER = ("finished", "failed", "cancelled")
 # Sleeping instead of spinning threads: on a busy two-core machine the default lost a factor of four.
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
@@ -72,7 +67,7 @@ def create(workspace: Workspace, config: TrainConfig) -> RunDir:
     now = datetime.now(UTC)
     stem = f"{config.collection}-{config.model}-{now:%Y%m%d-%H%M%S}"
     try:
-        run = _new_folder(workspace, stem)
+        run = RunDir(jobdir.make(workspace.runs, stem))
         run.write("status.json", {"state": "queued", "created": now.isoformat(timespec="seconds")})
         run.write("config.json", json.loads(config.to_json()))
     except OSError as error:
@@ -125,15 +120,8 @@ def cancel(workspace: Workspace, name: str) -> None:
         UnknownRun: no run of that name.
     """
     run = rundir.at(workspace.runs, name)
-    if not run.alive:
-        return
-    (run.path / "cancelled").touch()  # before the signal: a process that dies of it at once is cancelled, not lost
-    pid = run.path / "pid"
-    if pid.exists():
-        try:
-            os.kill(int(pid.read_text()), signal.SIGTERM)
-        except ProcessLookupError:
-            return  # it ended by itself in between
+    if run.alive:
+        jobs.stop(run)
 
 
 def status(workspace: Workspace, name: str) -> RunStatus:
@@ -143,11 +131,8 @@ def status(workspace: Workspace, name: str) -> RunStatus:
         UnknownRun: no run of that name.
     """
     run = rundir.at(workspace.runs, name)
-    config, alive = run.config(), run.alive
-    said, epochs = run.read("status.json"), run.epochs()
-    state = said.get("state", "queued")
-    if state not in OVER and not alive:
-        state = "cancelled" if (run.path / "cancelled").exists() else "lost"
+    config, said, epochs = run.config(), run.said(), run.epochs()
+    state = said["state"]
     parts = max(1, config.folds)
     watched = [epoch.val_macro_f1 for epoch in epochs if epoch.val_macro_f1 is not None]
     return RunStatus(
@@ -178,8 +163,7 @@ def log(workspace: Workspace, name: str) -> str:
     Raises:
         UnknownRun: no run of that name.
     """
-    path = rundir.at(workspace.runs, name).log
-    return path.read_text(errors="replace") if path.exists() else ""
+    return rundir.at(workspace.runs, name).printed()
 
 
 def results(workspace: Workspace, name: str) -> Results:
@@ -196,35 +180,11 @@ def results(workspace: Workspace, name: str) -> Results:
     return evaluation.from_json(content, name, run.config())
 
 
-def _new_folder(workspace: Workspace, stem: str) -> RunDir:
-    workspace.runs.mkdir(exist_ok=True)
-    for number in range(1, 1000):
-        path = workspace.runs / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return RunDir(path)
-    raise CannotTrain(f"A thousand runs were started in one second: {stem}. Wait a second.")
-
-
 def _start(workspace: Workspace, run: RunDir) -> None:
     with run.owned() as lock:
         if lock is None:
             raise _running(run)
-        for leftover in ("pid", "cancelled"):
-            (run.path / leftover).unlink(missing_ok=True)
-        run.say("queued", message="")
-        # The child inherits the lock, so there is no moment between here and its last breath in which it could be taken for lost.
-        command = [sys.executable, "-m", "modeling", "train", "--run", run.name, "--lock", str(lock)]
-        environment = os.environ | QUIET_THREADS | {"CROPCHECK_HOME": str(workspace.home)}
-        with run.log.open("ab") as out:
-            process = subprocess.Popen(
-                command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, pass_fds=(lock,),
-            )  # fmt: skip
-        (run.path / "pid").write_text(str(process.pid))
-    threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, so that no zombie stays
+        jobs.launch(workspace, run, lock, ["-m", "modeling", "train", "--run", run.name, "--lock", str(lock)], QUIET_THREADS)
 
 
 def _running(run: RunDir) -> CannotTrain:
