@@ -285,17 +285,19 @@ def season(samples: dict[str, list[str]], told: dict) -> tuple[tuple[str, ...], 
         samples: name -> its dates, each YYYY-MM-DD or YYYY-MM, ascending.
 
     Returns:
-        As collection.json says; else the union of the dates where that is at most twice the longest season; months of several years
-        as MM; else "1" ... "T", not aligned.
+        As collection.json says; else the union of the dates where that is at most twice the longest season; else, of monthly
+        composites where each sample keeps to one year, the months as MM; else "1" ... "T", not aligned.
     """
     if "slots" in told:
         return tuple(told["slots"]), bool(told.get("aligned", True))
     longest = max(map(len, samples.values()))
     union = sorted({date for dates in samples.values() for date in dates})
-    if len({len(date) for date in union}) == 1 and len(union) <= 2 * longest:
+    kinds = {len(date) for date in union}
+    if len(kinds) == 1 and len(union) <= 2 * longest:
         return tuple(union), True
     months = sorted({date[5:] for date in union})
-    if len(union[-1]) == 7 and len(months) <= 2 * longest and all(len({date[5:] for date in dates}) == len(dates) for dates in samples.values()):
+    one_year = all(len({date[:4] for date in dates}) == 1 for dates in samples.values())
+    if kinds == {7} and one_year and len(months) <= 2 * longest:
         return tuple(months), True
     return tuple(str(place) for place in range(1, longest + 1)), False
 
@@ -305,7 +307,7 @@ def places(dates: list[str], slots: tuple[str, ...], aligned: bool) -> dict[str,
     if not aligned:
         return dict(zip(dates, range(len(slots)), strict=False))
     at = {slot: place for place, slot in enumerate(slots)}
-    found = {date: at.get(date, at.get(date[:7], at.get(date[5:7]))) for date in dates}
+    found = {date: at.get(date, at.get(date[5:])) for date in dates}
     return {date: place for date, place in found.items() if place is not None}
 
 
