@@ -6,8 +6,10 @@ says, not of how the database numbers it: the same import with the same decision
 
 import hashlib
 import json
-from collections import defaultdict
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from sqlite3 import Row
 
 from sqlite_utils import Database
 
@@ -16,6 +18,8 @@ from data.errors import BadInput
 from data.store import Store
 
 SHOWN = 12  # digits of the hash in a version's text
+PAGE = 2_000  # samples that are read at a time
+TEXT = re.compile(r"(?P<collection>.+)@(?P<event>\d{1,18})-(?P<hash>[0-9a-f]{12,64})")
 
 # The view `label` as it was when :event was the newest event: later events, and later undoes, are not known yet. Samples come by
 # name, :count of them (-1 = all) after :after, so that a reader can go through a collection page by page.
@@ -39,14 +43,27 @@ from (
 ) s left join event d on d.id = s.decision_then
 """
 
+# What the catalogue says of the samples of one such page, whatever curators say.
+FACTS = """
+select s.name, t.name as site, t.lon, t.lat, t.polygon, t.region, s.year, s.inventory_code, s.modal_code, s.purity,
+    (select json_group_object(h.year, h.code) from (select year, code from aci_history where site = t.id order by year) h) as history
+from (select * from sample where collection = :collection and name > :after order by name limit :count) s join site t on t.id = s.site
+order by s.name
+"""
+
 # What curators said of images by :event; `image_quality` has the quality of the import for all others.
 QUALITIES_AT = """
-select e.sample, e.image, e.new as quality, max(e.id)
-from event e join sample s on s.id = e.sample
+select s.name, i.slot, e.image, e.new as quality, max(e.id)
+from event e join sample s on s.id = e.sample join image i on i.id = e.image
 where s.collection = :collection and e.id <= :event and e.action = 'quality'
   and not exists (select 1 from event u where u.undo_of = e.id and u.id <= :event)
-group by e.image
+group by e.image order by s.name, i.slot
 """
+
+NEWEST = """
+select e.id from event e join sample s on s.id = e.sample where s.collection = ? and e.id <= ? order by e.id desc limit 1
+"""
+ANY_EVENT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,81 @@ class Label:
     at: str | None
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A version to choose. runs: names of the training runs that learned from it, the newest first."""
+
+    version: Version
+    runs: tuple[str, ...]
+
+
+def current(store: Store, collection: str) -> Version:
+    """The version of the collection as it is now.
+
+    Raises:
+        UnknownCollection: there is none of that name.
+    """
+    return at(store, collection, ANY_EVENT)
+
+
+def at(store: Store, collection: str, event: int) -> Version:
+    """The version of the collection when `event` was the newest event of the workspace.
+
+    Raises:
+        UnknownCollection: there is none of that name.
+    """
+    catalogue.collection(store, collection)
+    with store.reading() as db:
+        newest = _newest(db, collection, event)
+        return _versions(db, collection, [newest])[newest]
+
+
+def listing(store: Store, collection: str) -> list[Listed]:
+    """The version as it is now, then those that training runs learned from, the newest first; each once.
+
+    Raises:
+        UnknownCollection: there is none of that name.
+    """
+    catalogue.collection(store, collection)
+    with store.reading() as db:
+        now = _newest(db, collection, ANY_EVENT)
+        runs: dict[int, list[str]] = {now: []}
+        for row in db.execute("select name, last_event from run where collection = ? order by created desc, name desc", [collection]):
+            runs.setdefault(_newest(db, collection, row["last_event"]), []).append(row["name"])
+        known = _versions(db, collection, runs)
+    return [Listed(known[event], tuple(runs[event])) for event in sorted(runs, reverse=True)]
+
+
+def resolve(store: Store, collection: str, text: str | None) -> Version:
+    """The version that `text` names, as `str(version)` writes it; None = the current one.
+
+    Raises:
+        UnknownCollection: there is no such collection.
+        BadInput: that is no version of the collection, or the collection no longer says what it said then.
+    """
+    if text is None:
+        return current(store, collection)
+    match = TEXT.fullmatch(text.strip())
+    if match is None or match["collection"] != collection:
+        raise BadInput(
+            f"{text!r} is no version of {collection}. A version reads like {current(store, collection)}, which is the current one."
+        )
+    event = int(match["event"])
+    found = at(store, collection, event)
+    if found.event != event:
+        raise BadInput(
+            f"{text} was made in another workspace, or after this one's backup: {collection} has no event {event} here. "
+            f"Its version up to there is {found}."
+        )
+    if not found.hash.startswith(match["hash"]):
+        raise BadInput(
+            f"{text} cannot be made again: its content hash is {match['hash'][:SHOWN]}, but with the same decisions {collection} now has "
+            f"{found.hash[:SHOWN]}. Samples or inventory labels were added or changed since, or it is of another workspace. "
+            f"Export {found} instead."
+        )
+    return found
+
+
 def labels_at(store: Store, collection: str, event: int) -> list[Label]:
     """The labels of all samples, by name, as they were when `event` was the newest event."""
     with store.reading() as db:
@@ -101,3 +193,49 @@ def page(collection: str, event: int, *, after: str = "", count: int = -1) -> di
 def _label(row) -> Label:
     values = {key: row[key] for key in row.keys()}
     return Label(**values | {"verified": bool(row["verified"]), "flagged": bool(row["flagged"])})
+
+
+def _newest(db: Database, collection: str, event: int) -> int:
+    """The newest event of the collection up to `event`; 0 = there is none."""
+    row = db.execute(NEWEST, [collection, event]).fetchone()
+    return row["id"] if row else 0
+
+
+def _versions(db: Database, collection: str, events: Iterable[int]) -> dict[int, Version]:
+    """Event -> version. All in one walk through the samples, in bounded memory."""
+    digests = {event: hashlib.sha256(_header(db, collection)) for event in events}
+    marks = {event: _marks(db, collection, event) for event in digests}
+    for after, facts in _pages(db, collection):
+        for event, digest in digests.items():
+            labels = db.execute(LABELS_AT, page(collection, event, after=after, count=PAGE)).fetchall()
+            for fact, label in zip(facts, labels, strict=True):
+                said = [label["code"], label["state"], label["flagged"], marks[event].get(label["name"])]
+                digest.update(_line([*fact, *said]))
+    return {event: Version(collection, event, digest.hexdigest()) for event, digest in digests.items()}
+
+
+def _pages(db: Database, collection: str) -> Iterator[tuple[str, list[Row]]]:
+    """FACTS of the samples, a page at a time, each with the name that it comes after."""
+    after = ""
+    while facts := db.execute(FACTS, page(collection, 0, after=after, count=PAGE)).fetchall():
+        yield after, facts
+        after = facts[-1]["name"]
+
+
+def _header(db: Database, collection: str) -> bytes:
+    """What all samples share: the shape of the pixels and the legend."""
+    shape = db.execute("select bands, level, slot_names, height, width from collection where name = ?", [collection]).fetchone()
+    legend = db.execute("select code, name, name_fr, learned from legend_class where collection = ? order by code", [collection])
+    return _line([list(shape), [list(row) for row in legend]])
+
+
+def _marks(db: Database, collection: str, event: int) -> dict[str, list]:
+    """Sample -> [slot, quality] of the images that curators marked."""
+    marks: dict[str, list] = {}
+    for row in db.execute(QUALITIES_AT, page(collection, event)):
+        marks.setdefault(row["name"], []).append([row["slot"], row["quality"]])
+    return marks
+
+
+def _line(values: list) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode() + b"\n"

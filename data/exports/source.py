@@ -7,17 +7,41 @@ for the same source: no clock, no random numbers, samples in the order of `Sourc
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from sqlite3 import Row
 
 import numpy as np
+from sqlite_utils import Database
 
-from data import catalogue, versions
+from data import catalogue, shards, versions
 from data.catalogue import Collection, Patch
+from data.errors import BadInput
 from data.importing import LearnedClass, LegendClass
 from data.versions import Version
 from data.workspace import Workspace
 
 ONLY = ("all", "curated")  # every sample whatever its state, or only those that a curator agreed with or relabelled
 STATES = ("agreed", "relabelled", "rejected", "unsure", "unverified")
+PAGE = 500  # samples that are read from the catalogue at a time
+
+SAMPLES = f"""
+select l.*, s.*, t.name as site_name, t.lon, t.lat, t.region, t.polygon, m.part, l.flagged as flagged_then
+from ({versions.LABELS_AT}) l join sample s on s.id = l.sample join site t on t.id = s.site
+left join split_member m on m.sample = s.id and m.split = (select id from split where collection = :collection and name = :split)
+order by l.name
+"""
+OPINIONS = """
+select e.sample, e.curator from event e
+where e.sample in (select value from json_each(:samples)) and e.id <= :event
+  and e.action in ('agree', 'relabel', 'reject', 'unsure')
+  and not exists (select 1 from event u where u.undo_of = e.id and u.id <= :event)
+"""
+HISTORY = """
+select s.id as sample, h.year, h.code from sample s join aci_history h on h.site = s.site
+where s.id in (select value from json_each(?)) order by s.id, h.year
+"""
+IMAGES = """
+select i.* from image i where i.sample in (select value from json_each(?)) order by i.sample, i.slot
+"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +133,10 @@ class Source:
 
     def samples(self) -> Iterator[Sample]:
         """The chosen samples by name, read from the catalogue a page at a time."""
-        raise NotImplementedError
+        after = ""
+        while page := self._page(after):
+            after = page[-1].name
+            yield from (sample for sample in page if sample.curated or self.only == "all")
 
     def patch(self, sample: Sample) -> Patch:
         """The sample's pixels (T, B, h, w), series and inventory codes at its true size; see `catalogue.Patch`.
@@ -117,15 +144,22 @@ class Source:
         Raises:
             PixelsUnreadable: its shard is missing or damaged.
         """
-        raise NotImplementedError
+        return catalogue.patch(self.workspace, sample.id)
 
     def scl(self, sample: Sample) -> np.ndarray | None:
-        """(T, h, w) uint8 scene classification, 0 = no data; None where the collection has none."""
-        raise NotImplementedError
+        """(T, h, w) uint8 scene classification, 0 = no data; None where the collection has none.
+
+        Raises:
+            PixelsUnreadable: its file is damaged.
+        """
+        folder = self.workspace.shards(self.collection.name)
+        if not shards.path_of(folder, sample.shard, ".scl").exists():
+            return None
+        return shards.read_row(folder, sample.shard, sample.shard_row, ".scl")[:, : sample.height, : sample.width]
 
     def learned(self, code: int | None) -> str | None:
         """Name of the class that models learn for a code; None where there is none."""
-        raise NotImplementedError
+        return self.legend[code].learned if code in self.legend else None
 
     def record(self, sample: Sample) -> dict:
         """What every format says of a sample, in a fixed order under fixed names; JSON-ready, None = nothing to say.
@@ -134,4 +168,25 @@ class Source:
         label_name_fr, learned_class, status, curated, flagged, reviewers (list), reason, note, decided_at, opinions, split, part,
         purity, modal_code, modal_name, history ({"2018": 146}), images, version, simulated.
         """
-        raise NotImplementedError
+        inventory, label, modal = (self.legend.get(code) for code in (sample.inventory_code, sample.code, sample.modal_code))
+        return {
+            "sample": sample.name, "site": sample.site, "lon": sample.lon, "lat": sample.lat, "region": sample.region, "year": sample.year,
+            "inventory_code": sample.inventory_code, "inventory_name": inventory and inventory.name,
+            "inventory_name_fr": inventory and inventory.name_fr, "label_code": sample.code, "label_name": label and label.name,
+            "label_name_fr": label and label.name_fr, "learned_class": label and label.learned, "status": sample.state,
+            "curated": sample.curated, "flagged": sample.flagged, "reviewers": list(sample.reviewers), "reason": sample.reason,
+            "note": sample.note, "decided_at": sample.decided_at, "opinions": sample.opinions, "split": self.split, "part": sample.part,
+            "purity": sample.purity, "modal_code": sample.modal_code, "modal_name": modal and modal.name,
+            "history": {str(year): code for year, code in sample.history.items()}, "images": len(sample.images),
+            "version": str(self.version), "simulated": self.collection.simulated,
+        }  # fmt: skip
+
+    def _page(self, after: str) -> list[Sample]:
+        name, event = self.collection.name, self.version.event
+        with self.workspace.store.reading() as db:
+            rows = db.execute(SAMPLES, versions.page(name, event, after=after, count=PAGE) | {"split": self.split}).fetchall()
+            numbers = json.dumps([row["sample"] for row in rows])
+            reviewers = _by_sample(db.execute(OPINIONS, {"samples": numbers, "event": event}))
+            history = _by_sample(db.execute(HISTORY, [numbers]))
+            images = _by_sample(db.execute(IMAGES, [numbers]))
+        return [_sample(row, reviewers, history, images, self._marks) for row in rows]
