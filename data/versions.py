@@ -185,6 +185,14 @@ def labels_at(store: Store, collection: str, event: int) -> list[Label]:
     return [_label(row) for row in rows]
 
 
+def marks(db: Database, collection: str, event: int) -> dict[str, dict[int, str]]:
+    """Sample name -> slot -> quality, of the images that curators marked up to `event`, without what was undone by then."""
+    marked: dict[str, dict[int, str]] = {}
+    for row in db.execute(QUALITIES_AT, page(collection, event)):
+        marked.setdefault(row["name"], {})[row["slot"]] = row["quality"]
+    return marked
+
+
 def page(collection: str, event: int, *, after: str = "", count: int = -1) -> dict:
     """Parameters of LABELS_AT and QUALITIES_AT."""
     return {"collection": collection, "event": event, "after": after, "count": count}
@@ -204,12 +212,12 @@ def _newest(db: Database, collection: str, event: int) -> int:
 def _versions(db: Database, collection: str, events: Iterable[int]) -> dict[int, Version]:
     """Event -> version. All in one walk through the samples, in bounded memory."""
     digests = {event: hashlib.sha256(_header(db, collection)) for event in events}
-    marks = {event: _marks(db, collection, event) for event in digests}
+    marked = {event: marks(db, collection, event) for event in digests}
     for after, facts in _pages(db, collection):
         for event, digest in digests.items():
             labels = db.execute(LABELS_AT, page(collection, event, after=after, count=PAGE)).fetchall()
             for fact, label in zip(facts, labels, strict=True):
-                said = [label["code"], label["state"], label["flagged"], marks[event].get(label["name"])]
+                said = [label["code"], label["state"], label["flagged"], marked[event].get(label["name"])]
                 digest.update(_line([*fact, *said]))
     return {event: Version(collection, event, digest.hexdigest()) for event, digest in digests.items()}
 
@@ -227,14 +235,6 @@ def _header(db: Database, collection: str) -> bytes:
     shape = db.execute("select bands, level, slot_names, height, width from collection where name = ?", [collection]).fetchone()
     legend = db.execute("select code, name, name_fr, learned from legend_class where collection = ? order by code", [collection])
     return _line([list(shape), [list(row) for row in legend]])
-
-
-def _marks(db: Database, collection: str, event: int) -> dict[str, list]:
-    """Sample -> [slot, quality] of the images that curators marked."""
-    marks: dict[str, list] = {}
-    for row in db.execute(QUALITIES_AT, page(collection, event)):
-        marks.setdefault(row["name"], []).append([row["slot"], row["quality"]])
-    return marks
 
 
 def _line(values: list) -> bytes:

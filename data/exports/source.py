@@ -5,8 +5,10 @@ for the same source: no clock, no random numbers, samples in the order of `Sourc
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from sqlite3 import Row
 
 import numpy as np
@@ -34,6 +36,7 @@ select e.sample, e.curator from event e
 where e.sample in (select value from json_each(:samples)) and e.id <= :event
   and e.action in ('agree', 'relabel', 'reject', 'unsure')
   and not exists (select 1 from event u where u.undo_of = e.id and u.id <= :event)
+order by e.sample
 """
 HISTORY = """
 select s.id as sample, h.year, h.code from sample s join aci_history h on h.site = s.site
@@ -73,7 +76,8 @@ class Sample:
     opinions: how many decisions are not undone, second opinions among them.
     part: of the source's split; None = in no part.
     history: year -> the inventory's code at the site.
-    height, width: the patch's true size. crs, transform: (column, row) of the upper left corner -> crs, as a b c d e f.
+    shard, shard_row: where its pixels lie. height, width: the patch's true size.
+    crs, transform: (column, row) of the upper left corner -> crs, as a b c d e f.
     images: by slot; a slot without image is missing.
     """
 
@@ -100,6 +104,8 @@ class Sample:
     opinions: int
     part: str | None
     history: dict[int, int]
+    shard: str
+    shard_row: int
     height: int
     width: int
     crs: str
@@ -120,6 +126,7 @@ class Source:
     legend: code -> its class, of all codes of the collection. classes: what models learn, in their fixed order.
     split: name of the stored split that `Sample.part` is of, or None.
     only: one of ONLY.
+    marks: sample name -> slot -> quality, where curators marked an image by the version.
     """
 
     workspace: Workspace
@@ -130,6 +137,7 @@ class Source:
     classes: tuple[LearnedClass, ...]
     split: str | None
     only: str
+    marks: dict[str, dict[int, str]] = field(repr=False)
 
     def samples(self) -> Iterator[Sample]:
         """The chosen samples by name, read from the catalogue a page at a time."""
@@ -182,11 +190,80 @@ class Source:
         }  # fmt: skip
 
     def _page(self, after: str) -> list[Sample]:
+        """The next samples by name, whatever their state."""
         name, event = self.collection.name, self.version.event
         with self.workspace.store.reading() as db:
             rows = db.execute(SAMPLES, versions.page(name, event, after=after, count=PAGE) | {"split": self.split}).fetchall()
             numbers = json.dumps([row["sample"] for row in rows])
-            reviewers = _by_sample(db.execute(OPINIONS, {"samples": numbers, "event": event}))
+            opinions = _by_sample(db.execute(OPINIONS, {"samples": numbers, "event": event}))
             history = _by_sample(db.execute(HISTORY, [numbers]))
             images = _by_sample(db.execute(IMAGES, [numbers]))
-        return [_sample(row, reviewers, history, images, self._marks) for row in rows]
+        return [self._sample(row, *(of.get(row["sample"], []) for of in (opinions, history, images))) for row in rows]
+
+    def _sample(self, row: Row, opinions: list[Row], history: list[Row], images: list[Row]) -> Sample:
+        marked = self.marks.get(row["name"], {})
+        return Sample(
+            id=row["sample"], name=row["name"], site=row["site_name"], lon=row["lon"], lat=row["lat"], region=row["region"],
+            polygon=json.loads(row["polygon"]) if row["polygon"] else None, year=row["year"], inventory_code=row["inventory_code"],
+            modal_code=row["modal_code"], purity=row["purity"], code=row["code"], state=row["state"], curated=bool(row["verified"]),
+            flagged=bool(row["flagged_then"]), curator=row["curator"], reviewers=tuple(sorted({said["curator"] for said in opinions})),
+            reason=row["reason"], note=row["note"], decided_at=row["at"], opinions=len(opinions), part=row["part"],
+            history={told["year"]: told["code"] for told in history}, shard=row["shard"], shard_row=row["shard_row"],
+            height=row["height"], width=row["width"], crs=row["crs"], transform=tuple(json.loads(row["transform"])),
+            images=tuple(_image(image, marked) for image in images),
+        )  # fmt: skip
+
+
+def open_source(
+    workspace: Workspace, collection: str, *, version: str | None = None, split: str | None = None, only: str = "all"
+) -> Source:
+    """The collection at a version.
+
+    Args:
+        version: as `str(Version)` writes it; None = the current one.
+        split: name of a stored split; None = the published one of the collection, where it has one.
+        only: one of ONLY.
+
+    Raises:
+        UnknownCollection: there is none of that name.
+        BadInput: the version cannot be made again, there is no such split, or no sample is left to export.
+    """
+    store = workspace.store
+    known = catalogue.collection(store, collection)
+    if only not in ONLY:
+        raise BadInput(f"{only!r} is no choice of samples; choose one of {', '.join(ONLY)}.")
+    found = versions.resolve(store, collection, version)
+    with store.reading() as db:
+        chosen, count, marks = _split(db, collection, split), _count(db, found, only), versions.marks(db, collection, found.event)
+    if not count:
+        raise BadInput(f"{found} has no {'curated ' if only == 'curated' else ''}samples to export. Verify some first, or export all.")
+    legend = {entry.code: entry for entry in catalogue.legend(store, collection)}
+    return Source(workspace, known, found, count, legend, tuple(catalogue.learned(store, collection)), chosen, only, marks)
+
+
+def _split(db: Database, collection: str, name: str | None) -> str | None:
+    rows = db.execute("select name, method from split where collection = ? order by id", [collection]).fetchall()
+    names = [row["name"] for row in rows]
+    if name is None:
+        return next((row["name"] for row in rows if row["method"] == "given"), None)
+    if name not in names:
+        raise BadInput(f"{collection} has no split {name!r}. It has: {', '.join(names) or 'none; training makes them'}.")
+    return name
+
+
+def _count(db: Database, version: Version, only: str) -> int:
+    if only == "all":
+        return db.execute("select count(*) from sample where collection = ?", [version.collection]).fetchone()[0]
+    labels = f"select count(*) from ({versions.LABELS_AT}) where verified"
+    return db.execute(labels, versions.page(version.collection, version.event)).fetchone()[0]
+
+
+def _by_sample(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    return {sample: list(group) for sample, group in groupby(rows, key=itemgetter("sample"))}
+
+
+def _image(row: Row, marked: dict[int, str]) -> Image:
+    return Image(
+        row["slot"], row["acquired"], row["day"], row["clear"], bool(row["interpolated"]), marked.get(row["slot"], row["quality"]),
+        tuple(json.loads(row["source"])),
+    )  # fmt: skip
