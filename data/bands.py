@@ -1,5 +1,7 @@
 """Sentinel-2's bands: their order in every collection, and what the stored numbers mean. Pure; no I/O."""
 
+import numpy as np
+
 REFLECTANCE_SCALE = 10_000  # Sentinel-2 digital number -> reflectance 0..1 (ESA, Sentinel-2 Products Specification Document)
 NO_DATA = 0  # in pixels and in inventory rasters
 
@@ -10,3 +12,10 @@ L1C_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09
 TRUE_COLOUR = ("B04", "B03", "B02")
 NEAR_INFRARED = ("B08", "B04", "B03")
 SHORT_WAVE = ("B12", "B8A", "B04")
+
+
+def reflectance(pixels: np.ndarray) -> np.ndarray:
+    """Stored pixels as float32 reflectance 0..1, NaN = no data."""
+    values = pixels.astype(np.float32) / np.float32(REFLECTANCE_SCALE)
+    values[pixels == NO_DATA] = np.nan
+    return values

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data import shards
+from data.bands import reflectance
 from data.errors import PixelsUnreadable, UnknownCollection, UnknownSample
 from data.importing import LearnedClass, LegendClass
 from data.store import Store
@@ -146,7 +147,7 @@ def patch(workspace: Workspace, sample: int) -> Patch:
 def _located(workspace: Workspace, sample: int):
     with workspace.store.reading() as db:
         row = db.execute(
-            """select s.*, c.bands, c.level, c.slots, c.side, c.height as full_height, c.width as full_width
+            """select s.*, c.bands, c.level, c.slots, c.side, c.packed, c.height as full_height, c.width as full_width
             from sample s join collection c on c.name = s.collection where s.id = ?""",
             [sample],
         ).fetchone()
@@ -159,6 +160,8 @@ def _patch(workspace: Workspace, row) -> Patch:
     folder, shard, at = workspace.shards(row["collection"]), row["shard"], row["shard_row"]
     bands = tuple(json.loads(row["bands"]))
     pixels = shards.read_row(folder, shard, at)
+    if row["packed"]:
+        pixels = np.pad(pixels, [(0, max(0, row["slots"] - len(pixels))), *[(0, 0)] * 3])  # a shard is as long as its longest series
     expected = (row["slots"], len(bands), row["full_height"], row["full_width"])
     if pixels.shape != expected:
         raise PixelsUnreadable(
@@ -166,8 +169,9 @@ def _patch(workspace: Workspace, row) -> Patch:
             "Restore the file from a backup, or import the collection again into a new workspace."
         )
     height, width = row["height"], row["width"]
+    series = reflectance(pixels[..., 0, 0]) if row["packed"] else shards.read_row(folder, shard, at, ".series", row["side"])
     return Patch(
-        row["id"], pixels[..., :height, :width], shards.read_row(folder, shard, at, ".series", row["side"]),
+        row["id"], pixels[..., :height, :width], series,
         _inventory(folder, row), bands, row["level"], row["crs"], tuple(json.loads(row["transform"])),
     )  # fmt: skip
 

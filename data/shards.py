@@ -1,12 +1,17 @@
 """Immutable shards of pixels: plain NumPy files, written whole or not at all, read through memory maps.
 
-A shard `0000` of a collection is up to four files in `patches/<collection>/`; the series and inventory files of another side version than
+A shard `0000` of a collection is a few files in `patches/<collection>/`; the series and inventory files of another side version than
 the first ('') carry it in their names, as `0000.series.1.npy`, and `collection.side` says which version is in force:
 
     0000.npy            (N, T, B, H, W) uint16, reflectance x 10 000, 0 = no data or missing date
     0000.series.npy     (N, T, B) float32, mean reflectance 0..1 of the field's clear pixels, NaN = missing date
     0000.inventory.npy  (N, H, W) uint16, the inventory's code of every pixel, 0 = none
     0000.scl.npy        (N, T, H, W) uint8, the scene classification of every pixel (Sentinel-2 L2A), 0 = no data
+
+A shard of a packed collection (see `data.packed`) has its own T, at most the collection's, no series, and two files more:
+
+    0000.dates.npy      (N, T) int32, yyyymmdd of the image, 0 = none
+    0000.quality.npy    (N, T) uint8, 0 = no image, 1 ok, 2 cloud, 3 bad, as at import
 """
 
 import os
@@ -16,7 +21,7 @@ import numpy as np
 
 from data.errors import PixelsUnreadable
 
-KINDS = ("", ".series", ".inventory", ".scl")
+KINDS = ("", ".series", ".inventory", ".scl", ".dates", ".quality")
 SIDE_KINDS = (".series", ".inventory")  # what changes when an inventory is read for a collection
 
 

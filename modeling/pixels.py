@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data import catalogue, shards
+from data import catalogue, packed, shards
 from data.errors import PixelsUnreadable
 from data.workspace import Workspace
 from modeling.samples import Samples
@@ -47,6 +47,8 @@ def load(workspace: Workspace, samples: Samples, kind: str, dates: str) -> Pixel
         PixelsUnreadable: a shard is missing, damaged or of another shape than the catalogue says.
     """
     collection = catalogue.collection(workspace.store, samples.collection)
+    if collection.packed:
+        return _load_packed(workspace, collection, samples, kind, dates)
     with workspace.store.reading() as db:
         images = db.execute(IMAGES, [samples.collection]).fetchall()
     row_of = {int(sample): row for row, sample in enumerate(samples.ids)}
@@ -56,10 +58,41 @@ def load(workspace: Workspace, samples: Samples, kind: str, dates: str) -> Pixel
         return Pixels(kind, _read(workspace, collection, samples, "", shape, slots), (days > 0)[:, None], days[:, None], collection.bands)
     days, usable = _dates(images, row_of, collection.slots, dates)
     series = _read(workspace, collection, samples, ".series", (collection.slots, len(collection.bands)))
+    return Pixels(kind, series, _present(series, usable), days, collection.bands)
+
+
+def _present(series: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """(N, T) the usable dates that have data; all that have where none is usable."""
     seen = np.isfinite(series).any(axis=2)
-    usable &= seen
-    usable = np.where(usable.any(axis=1, keepdims=True), usable, seen)
-    return Pixels(kind, series, usable, days, collection.bands)
+    usable = usable & seen
+    return np.where(usable.any(axis=1, keepdims=True), usable, seen)
+
+
+def _load_packed(workspace: Workspace, collection: catalogue.Collection, samples: Samples, kind: str, dates: str) -> Pixels:
+    """`load` for a packed collection: dates and qualities come from its shards, one at a time."""
+    count, slots, bands = len(samples), collection.slots, len(collection.bands)
+    if kind == "image":
+        images, day = np.zeros((count, bands, 1, 1), dtype=np.uint16), np.zeros(count, dtype=np.float32)
+        for block in packed.blocks(workspace, collection):
+            at, best = np.searchsorted(samples.ids, block.samples), _best_slots(block)
+            rows = np.arange(len(best))
+            images[at, :, 0, 0], day[at] = block.pixels[rows, best], block.days[rows, best]
+        return Pixels(kind, images, (day > 0)[:, None], day[:, None], collection.bands)
+    series, days = np.full((count, slots, bands), np.nan, dtype=np.float32), np.zeros((count, slots), dtype=np.float32)
+    present = np.zeros((count, slots), dtype=bool)
+    for block in packed.blocks(workspace, collection):
+        at, values = np.searchsorted(samples.ids, block.samples), block.series()
+        length = values.shape[1]
+        usable = block.quality == packed.OK if dates == "clear" else (block.dates > 0) & (block.quality != packed.BAD)
+        series[at, :length], days[at, :length], present[at, :length] = values, block.days, _present(values, usable)
+    return Pixels(kind, series, present, days, collection.bands)
+
+
+def _best_slots(block: packed.Block) -> np.ndarray:
+    """(n,) the slot that shows each sample best, as `_best_images`: the greenest of the clear ones, else of the cloudy ones."""
+    ndvi = np.nan_to_num(block.index("NDVI"), nan=-1.0)
+    rank = np.select([block.quality == packed.OK, block.quality == packed.CLOUD, block.dates > 0], [9.0, 6.0, 3.0], 0.0)
+    return (rank + ndvi).argmax(axis=1)
 
 
 def _dates(images: list, row_of: dict[int, int], slots: int, dates: str) -> tuple[np.ndarray, np.ndarray]:
