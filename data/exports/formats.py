@@ -29,9 +29,13 @@ FORMATS = {
     entry.name: entry
     for entry in (
         Format(
-            "geoparquet", "GeoParquet", "One row a sample with its outline: GeoPandas, QGIS, DuckDB.", "data.exports.tables", "geoparquet"
+            "geoparquet",
+            "GeoParquet",
+            "One row a sample with its outline: GeoPandas, QGIS, DuckDB.",
+            "data.exports.tables",
+            "write_geoparquet",
         ),
-        Format("csv", "CSV", "The same table as text, with the outline as WKT: any spreadsheet.", "data.exports.tables", "csv"),
+        Format("csv", "CSV", "The same table as text, with the outline as WKT: any spreadsheet.", "data.exports.tables", "write_csv"),
         Format("geotiff", "GeoTIFF", "The pixels of every sample as Cloud-Optimised GeoTIFFs: QGIS, rasterio.", "data.exports.geotiff"),
         Format(
             "stac", "STAC", "A STAC collection with an item an image and the label extension: pystac, STAC browsers.", "data.exports.stac"
@@ -39,8 +43,8 @@ FORMATS = {
         Format(
             "canadian", "Canadian Cropland Dataset", "Zips and PNG tree in the layout of the published data set.", "data.exports.canadian"
         ),
-        Format("npz", "NumPy", "All pixels, labels and dates as arrays for training elsewhere: NumPy.", "data.exports.arrays", "npz"),
-        Format("hdf5", "HDF5", "The same arrays, compressed and read in parts: h5py, MATLAB, R.", "data.exports.arrays", "hdf5"),
+        Format("npz", "NumPy", "All pixels, labels and dates as arrays for training elsewhere: NumPy.", "data.exports.arrays", "write_npz"),
+        Format("hdf5", "HDF5", "The same arrays, compressed and read in parts: h5py, MATLAB, R.", "data.exports.arrays", "write_hdf5"),
     )
 }
 

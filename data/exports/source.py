@@ -23,6 +23,11 @@ from data.workspace import Workspace
 
 ONLY = ("all", "curated")  # every sample whatever its state, or only those that a curator agreed with or relabelled
 STATES = ("agreed", "relabelled", "rejected", "unsure", "unverified")
+COLUMNS = (
+    "sample", "site", "lon", "lat", "region", "year", "inventory_code", "inventory_name", "inventory_name_fr", "label_code", "label_name",
+    "label_name_fr", "learned_class", "status", "curated", "flagged", "reviewers", "reason", "note", "decided_at", "opinions", "split",
+    "part", "purity", "modal_code", "modal_name", "history", "images", "version", "simulated",
+)  # fmt: skip
 PAGE = 500  # samples that are read from the catalogue at a time
 
 SAMPLES = f"""
@@ -170,24 +175,20 @@ class Source:
         return self.legend[code].learned if code in self.legend else None
 
     def record(self, sample: Sample) -> dict:
-        """What every format says of a sample, in a fixed order under fixed names; JSON-ready, None = nothing to say.
+        """What every format says of a sample, as COLUMNS in their order; JSON-ready, None = nothing to say.
 
-        sample, site, lon, lat, region, year, inventory_code, inventory_name, inventory_name_fr, label_code, label_name,
-        label_name_fr, learned_class, status, curated, flagged, reviewers (list), reason, note, decided_at, opinions, split, part,
-        purity, modal_code, modal_name, history ({"2018": 146}), images, version, simulated.
+        Names of codes come in English and in French; `learned_class` is the class that models learn for the label; `status` is one of
+        STATES; `reviewers` is a list; `history` maps a year, as text, to a code; `images` is how many there are.
         """
         inventory, label, modal = (self.legend.get(code) for code in (sample.inventory_code, sample.code, sample.modal_code))
-        return {
-            "sample": sample.name, "site": sample.site, "lon": sample.lon, "lat": sample.lat, "region": sample.region, "year": sample.year,
-            "inventory_code": sample.inventory_code, "inventory_name": inventory and inventory.name,
-            "inventory_name_fr": inventory and inventory.name_fr, "label_code": sample.code, "label_name": label and label.name,
-            "label_name_fr": label and label.name_fr, "learned_class": label and label.learned, "status": sample.state,
-            "curated": sample.curated, "flagged": sample.flagged, "reviewers": list(sample.reviewers), "reason": sample.reason,
-            "note": sample.note, "decided_at": sample.decided_at, "opinions": sample.opinions, "split": self.split, "part": sample.part,
-            "purity": sample.purity, "modal_code": sample.modal_code, "modal_name": modal and modal.name,
-            "history": {str(year): code for year, code in sample.history.items()}, "images": len(sample.images),
-            "version": str(self.version), "simulated": self.collection.simulated,
-        }  # fmt: skip
+        return dict(zip(COLUMNS, (
+            sample.name, sample.site, sample.lon, sample.lat, sample.region, sample.year,
+            sample.inventory_code, inventory and inventory.name, inventory and inventory.name_fr,
+            sample.code, label and label.name, label and label.name_fr, label and label.learned,
+            sample.state, sample.curated, sample.flagged, list(sample.reviewers), sample.reason, sample.note, sample.decided_at,
+            sample.opinions, self.split, sample.part, sample.purity, sample.modal_code, modal and modal.name,
+            {str(year): code for year, code in sample.history.items()}, len(sample.images), str(self.version), self.collection.simulated,
+        ), strict=True))  # fmt: skip
 
     def _page(self, after: str) -> list[Sample]:
         """The next samples by name, whatever their state."""
