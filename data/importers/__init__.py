@@ -1,1 +1,1 @@
-"""Importers of published data sets: what their files say, as collections."""
+"""Importers of published and of plain formats: each turns files into planned samples for `data.importing`."""
