@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from data import catalogue
 from data.errors import BadDecision, CropcheckError, UnknownCrop
+from data.importing import NO_LABEL
 from data.store import Store
 
 DECIDING = ("agree", "relabel", "reject", "unsure")  # these put a label in force; the others do not
@@ -111,6 +112,8 @@ def _sample(db: Database, event: dict[str, Any], collection: str) -> Row:
 
 
 def _agree(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
+    if sample["inventory_code"] == NO_LABEL.code:
+        raise BadDecision(f"{sample['name']} has no inventory label to agree with. Relabel it to the crop that grows there, or reject it.")
     return {"old": _str(sample["label"]), "new": str(sample["inventory_code"])}
 
 
@@ -120,6 +123,10 @@ def _relabel(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]
     if not _is_whole(code) or code not in known:
         raise UnknownCrop(
             f"Code {code!r} is not in the legend of {sample['collection']}. Its codes are {', '.join(map(str, sorted(known)))}."
+        )
+    if code == NO_LABEL.code:
+        raise BadDecision(
+            f"Code {NO_LABEL.code} means that no label is known. Relabel {sample['name']} to a crop, reject it, or say unsure."
         )
     action = "agree" if code == sample["inventory_code"] else "relabel"
     return {"action": action, "old": _str(sample["label"]), "new": str(code)}

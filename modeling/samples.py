@@ -1,6 +1,7 @@
 """What a run learns from: the collection's samples, the class that the chosen labels give each, and the dataset version.
 
-NumPy and the store only. Which label is in force is the database's view `label`; nothing of it is decided here.
+NumPy and the store only. Which label is in force is the database's view `label`; nothing of it is decided here. Code 0 is no label,
+whatever a legend says of it.
 """
 
 import hashlib
@@ -18,8 +19,8 @@ select s.id, s.name, s.site, i.lon, i.lat, s.shard, s.shard_row, l.verified,
 from sample s
 join site i on i.id = s.site
 join label l on l.sample = s.id
-join legend_class own on own.collection = s.collection and own.code = s.inventory_code
-left join legend_class force on force.collection = s.collection and force.code = l.code
+left join legend_class own on own.collection = s.collection and own.code = s.inventory_code and own.code != 0
+left join legend_class force on force.collection = s.collection and force.code = l.code and force.code != 0
 where s.collection = ? order by s.id
 """
 COLUMNS = ("id", "name", "site", "lon", "lat", "shard", "shard_row", "inventory_class")

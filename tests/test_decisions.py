@@ -16,6 +16,7 @@ from data.errors import BadDecision, UnknownCollection
 from data.workspace import Workspace
 from labeling import cards, decisions
 from labeling.decisions import Outcome
+from tests.kinds_world import MONTHLY, UNLABELLED
 from tests.test_store import CODE, ROOT, fill
 
 FIELDS, WHEAT, BARLEY = "bavaria-2018", 115, 131
@@ -345,3 +346,19 @@ def test_every_decision_told_as_stored_survives_kill_9_and_sending_all_again_sto
             event["uid"] for event in again
         )
     assert label(small, 1)[:2] == (CODE, "agreed")
+
+
+def test_nobody_agrees_with_a_label_that_is_not_known_and_nobody_relabels_to_none(kinds):
+    sample = catalogue.sample_id(kinds.store, UNLABELLED, "D2-2018")
+    labelled = catalogue.sample_id(kinds.store, MONTHLY, "D2-2019")
+    agreed = say(kinds, sample, "agree", "a", collection=UNLABELLED)
+    assert not agreed.stored
+    assert agreed.error == "D2-2018 has no inventory label to agree with. Relabel it to the crop that grows there, or reject it."
+    for number, collection in ((sample, UNLABELLED), (labelled, MONTHLY)):
+        refused = say(kinds, number, "relabel", "b", collection=collection, code=0)
+        assert not refused.stored
+        assert "Code 0 means that no label is known" in refused.error
+    assert decisions.events(kinds.store, UNLABELLED) == decisions.events(kinds.store, MONTHLY) == []
+    relabelled = say(kinds, sample, "relabel", "c", collection=UNLABELLED, code=153)
+    assert relabelled.stored
+    assert cards.states(kinds.store, [sample])[sample]["decision"]["code"] == 153

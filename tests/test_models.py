@@ -11,6 +11,7 @@ from modeling.classifier import DIFFERENCES, Classifier, Features, decoded
 from modeling.config import TrainConfig
 from modeling.models.ltae import LTAE
 from tests import modeling_world as toy
+from tests.kinds_world import MONTHLY
 
 ALL_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 
@@ -213,3 +214,17 @@ def test_a_damaged_or_newer_checkpoint_is_refused(tmp_path):
         checkpoint.load(path)
     with pytest.raises(CannotTrain, match="is missing"):
         checkpoint.load(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("labels", ["inventory", "mixed"])
+def test_what_has_no_label_is_never_learned_from_even_if_a_legend_names_a_class_for_it(kinds, labels):
+    with kinds.store.writing() as db:
+        learned = db.execute("select name from learned_class where collection = ? limit 1", [MONTHLY]).fetchone()["name"]
+        db.execute("update legend_class set learned = ? where collection = ? and code = 0", [learned, MONTHLY])
+        unlabelled = [row["id"] for row in db.execute("select id from sample where collection = ? limit 5", [MONTHLY])]
+        db.execute(f"update sample set inventory_code = 0 where id in ({', '.join(map(str, unlabelled))})")
+    loaded = samples.load(kinds.store, MONTHLY, labels)
+    without = np.isin(loaded.ids, unlabelled)
+    assert (loaded.truth[without] == samples.UNLABELLED).all()
+    assert (loaded.inventory[without] == samples.UNLABELLED).all()
+    assert (loaded.truth[~without] != samples.UNLABELLED).all()
