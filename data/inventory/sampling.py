@@ -1,0 +1,105 @@
+"""Codes of inventories at points and on patches, and what a window is made of. NumPy over `rasters.Raster` and `polygons.Layer`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.inventory.rasters import Raster
+
+CHUNK_PIXELS = 2**18  # counted together: their indices stay in the processor's cache
+
+
+def codes_at(sources: Sequence, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The codes at points; each point's is taken from the first inventory that covers it.
+
+    Args:
+        sources: Rasters or Layers of one year, as one a province.
+        lon, lat: (N,) degrees, EPSG:4326.
+
+    Returns:
+        codes (N,) uint16, 0 = no label; covered (N,) bool, whether any of them covers the point (not with nodata).
+
+    Raises:
+        BadInput: a file cannot be read to its end.
+    """
+    lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    codes, covered = np.zeros(len(lon), dtype=np.uint16), np.zeros(len(lon), dtype=bool)
+    for source in sources:
+        open_still = np.flatnonzero(~covered)
+        if not open_still.size:
+            break
+        codes[open_still], covered[open_still] = source.codes_at(lon[open_still], lat[open_still])
+    return codes, covered
+
+
+def cut(source, crs: str, transform: Sequence[float], height: int, width: int) -> np.ndarray:
+    """The codes of an inventory on the grid of one patch, by nearest neighbour.
+
+    Args:
+        source: a Raster or Layer.
+        crs, transform: of the patch; (column, row) of the upper left corner -> crs, as a b c d e f.
+
+    Returns:
+        (height, width) uint16, 0 = no label or outside the inventory.
+
+    Raises:
+        BadInput: the file cannot be read to its end.
+    """
+    return source.cuts(crs, np.array([tuple(transform)[:6]], dtype=np.float64), height, width)[0]
+
+
+def around(raster: Raster, lon: np.ndarray, lat: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What lies around points, in the raster's own pixels.
+
+    Args:
+        lon, lat: (N,) degrees, EPSG:4326.
+        side: rows and columns of the window, odd; the point lies in its middle pixel.
+
+    Returns:
+        centre (N,) uint16, the code at the point, 0 = none; and of the window `modal_codes`' modal (N,) uint16 and purity (N,) float64.
+
+    Raises:
+        BadInput: the file cannot be read to its end.
+    """
+    rows, cols = raster.pixels_of(lon, lat)
+    centre, modal, purity = np.zeros(len(rows), np.uint16), np.zeros(len(rows), np.uint16), np.zeros(len(rows))
+    half = side // 2
+
+    def look_up(window: np.ndarray, top: int, left: int, of: np.ndarray) -> None:
+        codes = raster.codes(window)
+        at = (rows[of] - top - half) * codes.shape[1] + cols[of] - left - half
+        inside = (np.arange(side)[:, None] * codes.shape[1] + np.arange(side)).ravel()
+        flat, step = codes.ravel(), max(1, CHUNK_PIXELS // side**2)
+        for start in range(0, len(of), step):
+            some = of[start : start + step]
+            pixels = flat.take(at[start : start + step, None] + inside)
+            centre[some] = pixels[:, half * side + half]
+            modal[some], purity[some] = modal_codes(pixels, centre[some])
+
+    raster.by_tile((rows - half, rows + half + 1), (cols - half, cols + half + 1), look_up)
+    return centre, modal, purity
+
+
+def modal_codes(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What windows are made of.
+
+    Args:
+        pixels: (N, P) uint16 codes of N windows, 0 = none.
+        codes: (N,) the label of each.
+
+    Returns:
+        modal (N,) uint16, the most frequent code, the smallest of equals, and the label where there is none; purity (N,) float64, the share
+        of the coded pixels that have the label, 0 where there are none.
+    """
+    present = np.flatnonzero(np.bincount(pixels.ravel(), minlength=65_536))
+    position = np.zeros(65_536, dtype=np.int64)
+    position[present] = np.arange(len(present))
+    keys = position[pixels]
+    keys += (np.arange(len(pixels)) * len(present))[:, None]
+    counts = np.bincount(keys.ravel(), minlength=len(pixels) * len(present)).reshape(-1, len(present))
+    if present.size and present[0] == 0:
+        counts[:, 0] = 0
+    coded = counts.sum(axis=1)
+    modal = np.where(coded > 0, present[counts.argmax(axis=1)], codes)
+    own = np.where((codes > 0) & np.isin(codes, present), counts[np.arange(len(pixels)), position[codes]], 0)
+    return modal.astype(np.uint16), own / np.maximum(coded, 1)
