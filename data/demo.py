@@ -4,12 +4,16 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data import aci
-from data.bands import L1C_BANDS, L2A_BANDS
+from data.bands import L1C_BANDS
 from data.importing import CollectionSpec, LearnedClass, LegendClass, NewSample
+
+if TYPE_CHECKING:
+    from data.importers.described import Plan
 
 FILES = Path(__file__).parent / "demo"
 REGION = "Upper Bavaria"
@@ -42,89 +46,15 @@ LEARNED = (
 # The keys 1 ... 9, 0: the most frequent codes of the parcels.
 DIGITS = (451, 115, 400, 131, 453, 422, 132, 311, 441, 114)
 CLOUDY_DATES = ("2018-02-15", "2018-02-28")  # cloud or snow over the whole area (the data's description)
-FIELD_CODES = {"winter wheat": 115, "winter barley": 131}
 
 
-def fields_spec() -> CollectionSpec:
-    """`bavaria-2018`: 20 fields, every acquisition March to July, masked to the field."""
-    colours = _colours()
-    legend = tuple(
-        LegendClass(code, name, USE_CODES[code][0], colours[USE_CODES[code][1]], learned=name, digit=digit)
-        for digit, (name, code) in enumerate(FIELD_CODES.items(), start=1)
-    )
-    return CollectionSpec(
-        name="bavaria-2018",
-        title="Twenty fields near Freising, Bavaria, 2018",
-        bands=L2A_BANDS,
-        level="L2A",
-        slots=tuple(sorted({_day(row) for row in _fields()})),
-        height=66,
-        width=50,
-        composites=False,
-        simulated=False,
-        licence="MIT",
-        attribution=f"WorldCrops (ESA-PhiLab). {COPERNICUS}.",
-        legend=legend,
-        learned=tuple(LearnedClass(entry.name, entry.name_fr, entry.color) for entry in legend),
-    )
+def fields() -> "Plan":
+    """`bavaria-2018`: 20 fields, every acquisition March to July, every pixel kept at its true position (EPSG:3857), as
+    `python -m data import-geotiff data/demo/bavaria_fields_2018` makes it."""
+    from data.importers import folder  # late: only imports read GeoTIFFs
+    from data.importers.described import Options
 
-
-def fields() -> Iterator[NewSample]:
-    """The 20 fields at their true positions (EPSG:3857), every pixel kept."""
-    by_field = defaultdict(list)
-    for row in _fields():
-        by_field[row["field"]].append(row)
-    slots = fields_spec().slots
-    for name, rows in sorted(by_field.items()):
-        yield _field(name, {_day(row): row for row in rows}, slots)
-
-
-def _fields() -> list[dict[str, str]]:
-    with (FILES / "bavaria_fields_2018" / "index.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _day(row: dict[str, str]) -> str:
-    return row["acquired"][:10]
-
-
-def _field(name: str, by_day: dict[str, dict[str, str]], slots: tuple[str, ...]) -> NewSample:
-    import rasterio  # late: only imports read GeoTIFFs
-    from rasterio.warp import transform_geom
-
-    pixels = None
-    for slot, day in enumerate(slots):
-        if day not in by_day:
-            continue
-        with rasterio.open(FILES / by_day[day]["file"]) as raster:
-            if pixels is None:
-                pixels = np.zeros((len(slots), *raster.read().shape), dtype=np.uint16)
-                crs, transform = raster.crs, raster.transform
-            pixels[slot] = raster.read()
-    outline = transform_geom(crs, "EPSG:4326", _outline((pixels > 0).any(axis=(0, 1)), transform))
-    lon, lat = _inside(outline)
-    code = FIELD_CODES[next(iter(by_day.values()))["crop"]]
-    return NewSample(
-        f"{name}-2018", name, lon, lat, REGION, 2018, code, pixels, tuple(day if day in by_day else None for day in slots),
-        (False,) * len(slots), "EPSG:3857", tuple(transform)[:6], polygon=outline,
-    )  # fmt: skip
-
-
-def _outline(mask: np.ndarray, transform) -> dict:
-    """The largest connected part of a mask (h, w) as a GeoJSON polygon in the transform's CRS."""
-    from rasterio.features import shapes
-    from shapely.geometry import mapping, shape
-
-    parts = (shape(geometry) for geometry, _ in shapes(mask.astype(np.uint8), mask=mask, transform=transform))
-    return mapping(max(parts, key=lambda part: part.area))
-
-
-def _inside(polygon: dict) -> tuple[float, float]:
-    """(lon, lat) of a point that lies inside the polygon."""
-    from shapely.geometry import shape
-
-    point = shape(polygon).representative_point()
-    return point.x, point.y
+    return folder.plan(FILES / "bavaria_fields_2018", Options("bavaria-2018"))
 
 
 def parcels_spec() -> CollectionSpec:

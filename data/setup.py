@@ -14,7 +14,8 @@ Progress = Callable[[str, int, int], None]  # collection, samples done, samples 
 
 def make_demo(workspace: Workspace, progress: Progress) -> None:
     """Make the three demo collections; what is there already is left alone, and what a kill cut short goes on."""
-    _import(workspace, demo.fields_spec(), demo.fields(), 20, progress)
+    fields = demo.fields()
+    _import(workspace, fields.spec, (sample for name in fields.names for sample in fields.make([name])[0]), len(fields.names), progress)
     _import(workspace, demo.parcels_spec(), demo.parcels(), 301, progress)
     make_simulated(workspace, simulate.NAME, DEMO_SAMPLES, seed=0, progress=progress)
 

@@ -16,10 +16,16 @@ import rasterio
 from data import catalogue, indices, info, shards
 from data import demo as bavaria
 from data.errors import BadInput, PixelsUnreadable, UnknownCollection, UnknownSample
-from data.importing import import_collection, import_planned
+from data.importing import CollectionSpec, NewSample, import_collection, import_planned
 from data.report import Report
 from data.workspace import Workspace
 from tests.conftest import ROOT, copy_workspace
+
+
+@pytest.fixture(scope="module")
+def fields() -> tuple[CollectionSpec, list[NewSample]]:
+    planned = bavaria.fields()
+    return planned.spec, planned.make(planned.names)[0]
 
 
 def test_the_bavarian_fields_come_in_whole(demo):
@@ -99,57 +105,57 @@ def test_a_date_that_shows_three_pixels_of_a_field_is_marked_bad(demo):
     assert [row["quality"] for row in rows] == ["bad"]
 
 
-def test_importing_twice_changes_nothing(demo):
+def test_importing_twice_changes_nothing(demo, fields):
     before = demo.shards("bavaria-2018") / "0000.npy"
     stamp = before.stat().st_mtime_ns
-    assert import_collection(demo, bavaria.fields_spec(), bavaria.fields()) == 20
+    assert import_collection(demo, *fields) == 20
     assert before.stat().st_mtime_ns == stamp
 
 
-def test_another_size_of_the_same_collection_is_refused_and_changes_nothing(demo):
+def test_another_size_of_the_same_collection_is_refused_and_changes_nothing(demo, fields):
     with pytest.raises(BadInput, match="already there with 20 samples"):
-        import_collection(demo, bavaria.fields_spec(), list(bavaria.fields())[:7])
+        import_collection(demo, fields[0], fields[1][:7])
     assert info.progress(demo.store, "bavaria-2018").samples == 20
 
 
-def test_a_code_outside_the_legend_is_kept_under_its_number(empty):
-    odd = replace(next(bavaria.fields()), inventory_code=999)
-    import_collection(empty, bavaria.fields_spec(), [odd])
+def test_a_code_outside_the_legend_is_kept_under_its_number(empty, fields):
+    odd = replace(fields[1][0], inventory_code=999)
+    import_collection(empty, fields[0], [odd])
     assert {entry.code: entry.name for entry in catalogue.legend(empty.store, "bavaria-2018")}[999] == "Code 999"
     with empty.store.reading() as db:
         assert [row["inventory_code"] for row in db.execute("select inventory_code from sample")] == [999]
 
 
-def test_a_planned_import_makes_only_what_is_missing_and_tries_again_what_failed(empty):
-    fields = {sample.name: sample for sample in bavaria.fields()}
-    names, asked, broken = list(fields), [], {"D4-2018", "Feldhof1-2018"}
+def test_a_planned_import_makes_only_what_is_missing_and_tries_again_what_failed(empty, fields):
+    spec, by_name = fields[0], {sample.name: sample for sample in fields[1]}
+    names, asked, broken = list(by_name), [], {"D4-2018", "Feldhof1-2018"}
 
     def make(wanted):
         told = Report()
         asked.extend(wanted)
         for name in broken & set(wanted):
             told.leave_out("no imagery", name)
-        return [fields[name] for name in wanted if name not in broken], told
+        return [by_name[name] for name in wanted if name not in broken], told
 
     first, second, third = Report(), Report(), Report()
     with ThreadPoolExecutor(2) as pool:
-        import_planned(empty, bavaria.fields_spec(), names, make, first, pool=pool, shard_size=6)
+        import_planned(empty, spec, names, make, first, pool=pool, shard_size=6)
     assert (first.done, {problem.name for problem in first.left_out}) == (18, broken)
     asked.clear()
     broken.clear()
-    import_planned(empty, bavaria.fields_spec(), names, make, second, shard_size=6)
+    import_planned(empty, spec, names, make, second, shard_size=6)
     assert asked == ["D4-2018", "Feldhof1-2018"]
     assert (second.done, second.left_out) == (20, [])
     asked.clear()
-    import_planned(empty, bavaria.fields_spec(), names, make, third, shard_size=6)
+    import_planned(empty, spec, names, make, third, shard_size=6)
     assert asked == []
     patch = catalogue.patch(empty, catalogue.sample_id(empty.store, "bavaria-2018", "D4-2018"))
-    np.testing.assert_array_equal(patch.pixels, fields["D4-2018"].pixels)
+    np.testing.assert_array_equal(patch.pixels, by_name["D4-2018"].pixels)
 
 
-def test_what_a_source_says_of_a_sample_is_stored_with_it(empty):
-    spec = replace(bavaria.fields_spec(), split="published")
-    plain = next(bavaria.fields())
+def test_what_a_source_says_of_a_sample_is_stored_with_it(empty, fields):
+    spec = replace(fields[0], split="published")
+    plain = fields[1][0]
     slots, (height, width) = len(spec.slots), plain.pixels.shape[-2:]
     clear = np.zeros((slots, height, width), bool)
     clear[0] = True

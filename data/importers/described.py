@@ -4,6 +4,7 @@ Here are also the rules that folders of GeoTIFFs and cubes share: band names, va
 """
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -79,20 +80,30 @@ class Unusable(Exception):
         self.kind, self.fact = kind, fact
 
 
+def name_of(path: Path) -> str:
+    """The name of a folder's collection: as collection.json says, else the folder's or file's own."""
+    told = _told(path)
+    return told["name"] if isinstance(told.get("name"), str) and told["name"] else path.resolve().stem
+
+
 def describe(folder: Path, options: Options) -> dict:
     """The keys of collection.json in `folder`, overruled by the options that are given.
 
     Raises:
         BadInput: collection.json is not a JSON object.
     """
-    told = {}
-    if (folder / FILE).is_file():
-        try:
-            told = dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise BadInput(f"{folder / FILE} is not a JSON object: {error}. Mend it or take it away.") from error
+    told = _told(folder)
     given = {field.name: getattr(options, field.name) for field in fields(options)}
     return told | {key: value for key, value in given.items() if value is not None and key != "legend"}
+
+
+def _told(folder: Path) -> dict:
+    if not (folder / FILE).is_file():
+        return {}
+    try:
+        return dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{folder / FILE} is not a JSON object: {error}. Mend it or take it away.") from error
 
 
 def spec(told: dict, *, slots: tuple[str, ...], aligned: bool, bands: tuple[str, ...], height: int, width: int, legend: "Legend",
@@ -116,6 +127,22 @@ def spec(told: dict, *, slots: tuple[str, ...], aligned: bool, bands: tuple[str,
         origin=origin | {key: told[key] for key in ("version",) if key in told},
         split=split,
     )
+
+
+def origin(kind: str, entries: list, options: Options, folder: Path) -> dict:
+    """What a collection was made of, so that another manifest or other options are not taken for the same import.
+
+    entries: `data.importers.manifest.Entry`; files under `folder`.
+    """
+    rows = [
+        [entry.name, entry.site, entry.year, entry.crop, entry.region, entry.part]
+        + [[image.file.relative_to(folder).as_posix(), image.date] for image in entry.images]
+        for entry in entries
+    ]
+    return {
+        "made_by": "import-geotiff", "kind": kind, "labels": options.labels, "scale": options.scale, "nodata": options.nodata,
+        "crs": options.crs, "masked": list(options.masked), "manifest": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
+    }  # fmt: skip
 
 
 # Bands and values

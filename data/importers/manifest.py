@@ -1,6 +1,7 @@
 """The manifest of a folder of rasters: a CSV with a row an image, or file names that follow a pattern. Reads text only, no raster."""
 
 import csv
+import io
 import os
 import re
 from collections import Counter, defaultdict
@@ -28,8 +29,8 @@ COLUMNS = {
     "inventory_code": ("inventory_code",),
     "region": ("region", "province", "state", "country"),
     "year": ("year",),
-    "lon": ("lon", "longitude", "lng", "x"),
-    "lat": ("lat", "latitude", "y"),
+    "lon": ("lon", "longitude", "lng"),
+    "lat": ("lat", "latitude"),
     "part": ("part", "split_part", "fold"),
     "quality": ("quality",),
     "scl": ("scl", "scl_file"),
@@ -93,7 +94,19 @@ def read(folder: Path, file: Path | None, pattern: str | None, options: Options,
             report.leave_out(problem[0], at, problem[1])
         else:
             found[_name(row)].append(row | {"at": at})
-    return [entry for name, of_it in sorted(found.items()) if (entry := _entry(folder, name, of_it, options, report))]
+    entries = [entry for name, of_it in sorted(found.items()) if (entry := _entry(folder, name, of_it, options, report))]
+    return list(one_a_year(entries, report))
+
+
+def one_a_year(entries: Iterable[Entry], report: Report) -> Iterator[Entry]:
+    """The entries without those that are a second sample of a site in the same year."""
+    first: dict[tuple[str, int | None], str] = {}
+    for entry in entries:
+        known = first.setdefault((entry.site, entry.year), entry.name)
+        if known == entry.name:
+            yield entry
+        else:
+            report.leave_out("second samples of a site in one year", entry.name, f"{entry.site} {entry.year} is {known}")
 
 
 def is_cube(file: Path) -> bool:
@@ -106,7 +119,7 @@ def _rows(file: Path, options: Options) -> Iterator[tuple[str, dict[str, str]]]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"The manifest {file} cannot be read: {error}. {HELP}") from error
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text))
     header = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     ours = {column: header[alias] for column, aliases in COLUMNS.items() for alias in reversed(aliases) if alias in header}
     lacks = [" or ".join(names) for names in (("sample", "site"), ("file",)) if not set(names) & set(ours)]
@@ -158,8 +171,9 @@ def _problem(folder: Path, row: dict[str, str]) -> tuple[str, str] | None:
             return "paths that lead out of the folder", row[column]
         if column in row and not _inside(folder, row[column]).exists():
             return "missing files", row[column]
+    told = row.pop("date", "")
     if not is_cube(Path(row["file"])):
-        told, row["date"] = row.get("date", ""), _date(row.get("date", ""))
+        row["date"] = _date(told)
         if not row["date"]:
             return "dates that are none", told or "empty"
     return None
