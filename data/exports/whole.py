@@ -15,6 +15,7 @@ from data.exports import formats
 from data.exports.source import Source, open_source
 from data.report import Report
 from data.schema import migrations
+from data.versions import resolve
 from data.workspace import Workspace
 
 NAMED = "VERSION.json"  # the file of an export that says what it is
@@ -68,6 +69,7 @@ def export(
     try:
         with _claimed(to) as partial:
             wanted.writer()(source, partial, report, tell)
+            _check_made(source, report)
             facts |= {"samples": report.done, "left_out": len(report.left_out)}
             (partial / NAMED).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             _put(partial, to)
@@ -87,6 +89,14 @@ def _facts(source: Source, format: str) -> dict:
         "licence": collection.licence, "attribution": collection.attribution, "bands": list(collection.bands),
         "level": collection.level, "schema": schema,
     }  # fmt: skip
+
+
+def _check_made(source: Source, report: Report) -> None:
+    """Samples that were added and inventories that were read while the export was written would make it say what it does not hold."""
+    resolve(source.workspace.store, source.collection.name, str(source.version))
+    if not report.done:
+        fact = report.left_out[0].fact if report.left_out else "It has no samples."
+        raise BadInput(f"No sample of {source.version} could be exported. {fact}")
 
 
 def _named(to: Path) -> dict | None:
