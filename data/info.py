@@ -1,8 +1,9 @@
 """Counts that say what a workspace holds: for `python -m data info` and the Overview page."""
 
+from collections import Counter
 from dataclasses import dataclass
 
-from data import catalogue
+from data import catalogue, packed, workspace
 from data.store import Store
 
 
@@ -28,6 +29,7 @@ def describe(store: Store) -> list[dict]:
                 min(i.acquired) as first, max(i.acquired) as last
             from sample s left join image i on i.sample = s.id group by s.collection"""
         )}  # fmt: skip
+    counts |= {entry.name: _packed(store, entry) for entry in catalogue.collections(store) if entry.packed}
     empty = dict.fromkeys(("samples", "images", "cloudy", "bad", "interpolated"), 0) | {"first": None, "last": None}
     return [
         {
@@ -39,11 +41,31 @@ def describe(store: Store) -> list[dict]:
     ]  # fmt: skip
 
 
+def _packed(store: Store, entry: catalogue.Collection) -> dict:
+    """What `describe` counts, of a packed collection: read from its shards."""
+    home = workspace.of(store)
+    of_quality: Counter[str] = Counter()
+    for (_, quality), count in packed.months(home, entry, in_force=False).items():
+        of_quality[quality] += count
+    with store.reading() as db:
+        samples = db.execute("select count(*) from sample where collection = ?", [entry.name]).fetchone()[0]
+    first, last = packed.span(home, entry)
+    return {
+        "samples": samples, "images": of_quality.total(), "cloudy": of_quality["cloud"], "bad": of_quality["bad"], "interpolated": 0,
+        "first": first, "last": last,
+    }  # fmt: skip
+
+
 def progress(store: Store, collection: str) -> Progress:
     """The collection's row of the `progress` view; all zero for an empty one."""
     with store.reading() as db:
         row = db.execute("select * from progress where collection = ?", [collection]).fetchone()
     return Progress(**{key: row[key] for key in row.keys() if key != "collection"}) if row else Progress()
+
+
+def splits(store: Store, collection: str) -> list[str]:
+    """Names of the stored splits, the oldest first."""
+    return [row["name"] for row in _records(store, "select name from split where collection = ? order by id", collection)]
 
 
 def crops_by_region(store: Store, collection: str) -> list[dict]:
@@ -60,6 +82,10 @@ def crops_by_region(store: Store, collection: str) -> list[dict]:
 
 def images_by_month(store: Store, collection: str) -> list[dict]:
     """Images by month (YYYY-MM) and quality in force: records of month, quality, images."""
+    entry = catalogue.collection(store, collection)
+    if entry.packed:
+        found = packed.months(workspace.of(store), entry, in_force=True)
+        return [{"month": month, "quality": quality, "images": count} for (month, quality), count in sorted(found.items())]
     return _records(
         store,
         """select substr(i.acquired, 1, 7) as month, i.quality, count(*) as images

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data import catalogue, indices, seasons
+from data import catalogue, indices, packed, seasons, workspace
+from data.catalogue import Collection
 from data.store import Store
+from data.workspace import Workspace
 
 SAMPLES = """
 select s.id, s.name, s.year, s.inventory_code, g.region, coalesce(l.code, -1) as code, l.state, l.verified
@@ -124,15 +126,37 @@ def load(store: Store, collection: str, index: str) -> Profiles:
     with store.reading() as db:
         db.conn.row_factory = None  # plain tuples: a third of the time at 80,000 values
         samples = list(zip(*db.execute(SAMPLES, [collection]), strict=True)) or [()] * 8
-        stats = np.array(db.execute(VALUES, [index, collection]).fetchall(), dtype=np.float64).reshape(-1, 6)
+        stats = [] if entry.packed else db.execute(VALUES, [index, collection]).fetchall()
     numbers, names, years, inventory, regions, codes, states, verified = samples
     whole = [np.array(column, dtype=np.int64) for column in (numbers, years, inventory, codes)]
     texts = [np.array(column, dtype=str) for column in (names, regions, states)]
-    row, slots, days = np.searchsorted(whole[0], stats[:, 0]), stats[:, 1].astype(np.int64), stats[:, 2].astype(np.int64)
-    at = seasons.bins_of(entry, slots, days, whole[1][row])
     names_of_bins = seasons.bins(entry)
-    binned = in_bins(row, at, days, stats[:, 3] > 0, stats[:, 4] > 0, stats[:, 5], (len(numbers), len(names_of_bins)))
+    shape = len(numbers), len(names_of_bins)
+    if entry.packed:
+        binned = _packed(workspace.of(store), entry, index, *whole[:2], shape)
+    else:
+        stats = np.array(stats, dtype=np.float64).reshape(-1, 6)
+        row, slots, days = np.searchsorted(whole[0], stats[:, 0]), stats[:, 1].astype(np.int64), stats[:, 2].astype(np.int64)
+        at = seasons.bins_of(entry, slots, days, whole[1][row])
+        binned = in_bins(row, at, days, stats[:, 3] > 0, stats[:, 4] > 0, stats[:, 5], shape)
     return Profiles(index, names_of_bins, whole[0], *texts, *whole[1:], np.array(verified, dtype=bool), *binned)
+
+
+def _packed(
+    home: Workspace, entry: Collection, index: str, numbers: np.ndarray, years: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, ...]:
+    """`in_bins` of a packed collection's images, a shard at a time."""
+    found = _nothing(shape)
+    for block in packed.blocks(home, entry):
+        values, rows = block.index(index), np.searchsorted(numbers, block.samples)
+        row, slot = np.nonzero(np.isfinite(values))
+        days = block.days[row, slot]
+        at = seasons.bins_of(entry, slot, days, years[rows][row])
+        clear, filled = block.quality[row, slot] == packed.OK, np.zeros(len(row), dtype=bool)
+        binned = in_bins(row, at, days, clear, filled, values[row, slot], (len(rows), shape[1]))
+        for target, part in zip(found, binned, strict=True):
+            target[rows] = part
+    return found
 
 
 def in_bins(
@@ -155,7 +179,7 @@ def in_bins(
     kept = kept[np.lexsort((values[kept], places[kept]))]
     at, starts, counts = np.unique(places[kept], return_index=True, return_counts=True)
     middles = (values[kept[starts + (counts - 1) // 2]] + values[kept[starts + counts // 2]]) / 2
-    found = (np.full(shape, np.nan), np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, bool))
+    found = _nothing(shape)
     if len(at):
         mean_days = np.add.reduceat(days[kept], starts) // counts
         columns = (middles, mean_days, clear[kept[starts]], np.logical_and.reduceat(filled[kept], starts))
@@ -164,10 +188,15 @@ def in_bins(
     return found
 
 
+def _nothing(shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """values, days, clear and interpolated of no image at all."""
+    return np.full(shape, np.nan), np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, bool)
+
+
 def version(store: Store) -> tuple[int, int]:
-    """A stamp that changes whenever a decision or an import can have changed a profile: the newest event and image."""
+    """A stamp that changes whenever a decision or an import can have changed a profile: the newest event and sample."""
     with store.reading() as db:
-        row = db.execute("select coalesce((select max(id) from event), 0), coalesce((select max(id) from image), 0)").fetchone()
+        row = db.execute("select coalesce((select max(id) from event), 0), coalesce((select max(id) from sample), 0)").fetchone()
     return row[0], row[1]
 
 

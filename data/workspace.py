@@ -81,6 +81,11 @@ class Workspace:
         return self
 
 
+def of(store: Store) -> Workspace:
+    """The workspace that a store belongs to."""
+    return Workspace(store.path.parent)
+
+
 def current() -> Workspace:
     """The workspace named by CROPCHECK_HOME, or `workspace/` in the checkout. Creates nothing."""
     return Workspace(Path(os.environ.get("CROPCHECK_HOME") or CHECKOUT / "workspace").expanduser().resolve())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sqlite_utils import Database
 
-from data import catalogue, indices
+from data import catalogue, indices, packed
 from data.errors import UnknownSample
 from data.store import Store
 from data.workspace import Workspace
@@ -62,6 +62,7 @@ def card(workspace: Workspace, sample: int) -> dict[str, Any]:
         UnknownSample: no sample of that number.
         PixelsUnreadable: its pixels are missing or damaged.
     """
+    packed.materialise(workspace, [sample])
     with workspace.store.reading() as db:
         row = db.execute(SAMPLE, [sample]).fetchone()
         if row is None:

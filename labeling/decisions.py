@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from data import catalogue
+from data import catalogue, packed, workspace
 from data.errors import BadDecision, CropcheckError, UnknownCrop
 from data.importing import NO_LABEL
 from data.store import Store
@@ -65,6 +65,7 @@ def record(store: Store, collection: str, curator: str, events: Sequence[dict[st
     Raises:
         WorkspaceError: nothing could be stored.
     """
+    packed.materialise(workspace.of(store), [event.get("sample") for event in events])
     with store.writing() as db:
         return [_outcome(db, collection, curator, event) for event in events]
 
@@ -258,6 +259,7 @@ def image_on(store: Store, sample: int, date: str) -> int:
     Raises:
         BadDecision: there is none.
     """
+    packed.materialise(workspace.of(store), [sample])
     with store.reading() as db:
         images = dict(tuple(row) for row in db.execute("select acquired, id from image where sample = ? order by slot", [sample]))
     if date not in images:

@@ -4,10 +4,12 @@ from data.store import Store
 
 
 def has_interpolated(store: Store, collection: str) -> bool:
-    """Whether the collection's source filled dates in by interpolation."""
+    """Whether the collection's source filled dates in by interpolation; of a packed collection none is."""
     with store.reading() as db:
         found = db.execute(
-            "select 1 from sample s join image i on i.sample = s.id and i.interpolated where s.collection = ? limit 1", [collection]
+            "select 1 from sample s join image i on i.sample = s.id and i.interpolated where s.collection = ? "
+            "and not exists (select 1 from collection c where c.name = s.collection and c.packed) limit 1",
+            [collection],
         )
         return found.fetchone() is not None
 

@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from data import catalogue, packed, workspace
 from data.figures import STATE_COLOURS
 from data.importing import LearnedClass, LegendClass
 from data.store import Store
@@ -106,15 +109,34 @@ def polygons(store: Store, samples: Iterable[int]) -> dict[int, dict]:
 
 def greenest_slots(store: Store, samples: Iterable[int]) -> dict[int, int]:
     """Of every sample, the slot of the clear image with the highest median NDVI; samples without a clear image are left out."""
+    samples = list(samples)
     with store.reading() as db:
         rows = db.execute(
             """select i.sample, i.slot, max(t.median) from image_quality i
             join index_stat t on t.image = i.image and t.name = 'NDVI'
             where i.quality = 'ok' and t.median is not null and i.sample in (select value from json_each(?))
             group by i.sample""",
-            [json.dumps(list(samples))],
+            [json.dumps(samples)],
         ).fetchall()
-    return {row["sample"]: row["slot"] for row in rows}
+        of_packed = db.execute(
+            """select distinct s.collection from sample s join collection c on c.name = s.collection
+            where c.packed and s.id in (select value from json_each(?))""",
+            [json.dumps(samples)],
+        ).fetchall()
+    found = {row["sample"]: row["slot"] for row in rows}
+    for row in of_packed:
+        found |= _greenest_packed(store, row["collection"], samples)
+    return found
+
+
+def _greenest_packed(store: Store, collection: str, samples: list[int]) -> dict[int, int]:
+    """`greenest_slots` of a packed collection, from its shards."""
+    found: dict[int, int] = {}
+    for block in packed.blocks(workspace.of(store), catalogue.collection(store, collection), samples):
+        clear = np.where(block.quality == packed.OK, np.nan_to_num(block.index("NDVI"), nan=-np.inf), -np.inf)
+        best, seen = clear.argmax(axis=1), np.isfinite(clear).any(axis=1)
+        found |= dict(zip(block.samples[seen].tolist(), best[seen].tolist(), strict=True))
+    return found
 
 
 def by_label(points: list[Point], legend: list[LegendClass]) -> tuple[list[Group], list[int]]:
