@@ -119,8 +119,14 @@ BELGIUM = tuple(
 SCENES = (*SLOVENIA, *BELGIUM)
 # The same acquisition as SLOVENIA's 2015-07-11, processed again: not among SCENES.
 REPROCESSED = Scene("2015-07-11", "slovenia_2015-07-11", "present", "05.11", sequence=1)
-# Five days for benchmarks, with `size=`: whole images of one tile.
-FIVE_DAYS = tuple(scene for scene in SLOVENIA if scene.columns == (0, SIDE) and not scene.swath_edge)[:5]
+# Five days for benchmarks, with `size=`: whole images of one tile, all but the second clear.
+FIVE_DAYS = (
+    Scene("2015-07-11", "slovenia_2015-07-11", "applied", "05.00"),
+    Scene("2015-07-31", "slovenia_2015-07-31", "applied", "05.00"),
+    Scene("2015-08-10", "slovenia_2015-09-09", "present", "04.00"),
+    Scene("2015-08-30", "slovenia_2015-08-30", "old", "02.09"),
+    Scene("2015-09-09", "slovenia_2015-09-09", "applied", "05.00"),
+)
 
 
 @cache

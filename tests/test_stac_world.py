@@ -110,7 +110,7 @@ def test_clouds_are_where_the_images_are_bright(world):
 
 
 def test_a_window_is_read_by_ranges(tmp_path):
-    with StacWorld(tmp_path, scenes=FIVE_DAYS[1:2], size=600, bands=("B08",), block=128) as world:
+    with StacWorld(tmp_path, scenes=FIVE_DAYS[:1], size=600, bands=("B08",), block=128) as world:
         item = next(iter(world.items.values()))
         whole = world.files[world.path(item.id, "B08")].stat().st_size
         with Env(**QUIET), rasterio.open(f"/vsicurl/{world.base}{world.path(item.id, 'B08')}") as file:
