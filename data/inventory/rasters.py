@@ -33,8 +33,8 @@ THREADS = min(4, os.cpu_count() or 1)
 TILE_SIDE = 2_048  # pixels of a side that a thread reads at once of a tiled raster
 STRIP_PIXELS = 2**25  # and of one stored in strips
 CHUNK = 256  # patches looked up together: their indices stay in the processor's cache
-EDGE = 1e-6  # pixels; a place on the edge of two pixels belongs to the right or lower one, however it was rounded
-CLOSE = 1e-3  # pixels that an interpolated place may lie off
+EDGE = 1e-9  # pixels; a place on the edge of two pixels belongs to the right or lower one, however it was rounded
+CLOSE = 1e-6  # pixels that an interpolated place may lie off
 FAR = -(2**30)  # row or column of what has no place on the raster's projection
 NO_LABEL = frozenset({0})
 NO_LABEL_ACI = frozenset({0, 10})  # 10 is cloud
@@ -102,8 +102,8 @@ class Raster:
     def cuts(self, crs: str, transforms: np.ndarray, height: int, width: int) -> np.ndarray:
         """The codes on the grids of patches, by nearest neighbour.
 
-        Where a patch's pixels lie is interpolated between a few that are transformed exactly, so many that it is true to a
-        thousandth of a pixel of this raster.
+        Where a patch's pixels lie is interpolated between a few places that are transformed exactly, so many that it is true to a
+        millionth of a pixel of this raster.
 
         Args:
             crs: of the patches. transforms: (N, 6) a b c d e f: (column, row) of a patch's upper left corner -> crs.
@@ -116,32 +116,32 @@ class Raster:
         """
         found = np.zeros((len(transforms), height * width), dtype=np.uint16)
         if len(transforms):
-            rows, cols, basis = self._lattice(crs, np.asarray(transforms, dtype=np.float64), height, width)
+            rows, cols, down, across = self._lattice(crs, np.asarray(transforms, dtype=np.float64), height, width)
 
             def look_up(window: np.ndarray, top: int, left: int, of: np.ndarray) -> None:
                 flat = self.codes(window).ravel()
                 for start in range(0, len(of), CHUNK):
                     some = of[start : start + CHUNK]
-                    at = np.floor((rows[some] - top) @ basis + EDGE).astype(np.int32)
+                    at = _pixels(rows[some] - top, down, across)
                     at *= window.shape[1]
-                    at += np.floor((cols[some] - left) @ basis + EDGE).astype(np.int32)
+                    at += _pixels(cols[some] - left, down, across)
                     found[some] = flat.take(at, mode="clip")
 
             self.by_tile(_span(rows), _span(cols), look_up)
         return found.reshape(-1, height, width)
 
-    def _lattice(self, crs: str, transforms: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows and columns (N, K) of K places of each patch, and the basis (K, height * width) that makes all its pixels' of them."""
+    def _lattice(self, crs: str, transforms: np.ndarray, height: int, width: int) -> tuple[np.ndarray, ...]:
+        """Rows and columns (N, K * K) of a lattice of places on each patch, and the weights (K, height), (K, width) of its pixels."""
         to_raster = Transformer.from_crs(crs, self.crs, always_xy=True)
+        some = np.unique(np.linspace(0, len(transforms) - 1, 9).astype(int))
+        exact = self._places(to_raster, transforms[some], np.arange(height) + 0.5, np.arange(width) + 0.5)
         for nodes in (2, 3, 5, 9, 17):
-            basis = np.kron(_interpolation(nodes, height), _interpolation(nodes, width))
+            down, across = _interpolation(nodes, height), _interpolation(nodes, width)
             rows, cols = self._places(to_raster, transforms, _nodes(nodes, height), _nodes(nodes, width))
-            some = np.unique(np.linspace(0, len(transforms) - 1, 9).astype(int))
-            exact = self._places(to_raster, transforms[some], np.arange(height) + 0.5, np.arange(width) + 0.5)
-            off = max(np.abs(rows[some] @ basis - exact[0]).max(), np.abs(cols[some] @ basis - exact[1]).max())
+            off = max(np.abs(_between(places[some], down, across) - true).max() for places, true in zip((rows, cols), exact, strict=True))
             if not off > CLOSE:
                 break
-        return rows, cols, basis
+        return rows, cols, down, across
 
     def _places(self, to_raster: Transformer, transforms: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(N, R * C) float rows and columns in this raster of the patches' places at R rows and C columns."""
@@ -223,6 +223,18 @@ def opened(path: str | Path) -> Iterator[rasterio.DatasetReader]:
     remote = GDAL_REMOTE if str(path).startswith("/vsi") else {}
     with rasterio.Env(**GDAL, **remote), rasterio.open(path) as dataset:
         yield dataset
+
+
+def _between(places: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(n, K * K) rows or columns on the lattices of n patches -> (n, height * width) those of all their pixels."""
+    nodes = len(down)
+    columns = np.matmul(down.T, places.reshape(-1, nodes, nodes))  # (n, height, K)
+    return (columns.reshape(-1, nodes) @ across).reshape(len(places), -1)
+
+
+def _pixels(places: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """`_between`, as the whole int32 pixels that hold the places."""
+    return np.floor(_between(places, down, across) + EDGE).astype(np.int32)
 
 
 def _span(places: np.ndarray) -> Span:
