@@ -17,14 +17,20 @@ def clear_pixels(reflectance: dict[str, np.ndarray], level: str) -> np.ndarray:
     """Where the ground is seen.
 
     Args:
-        reflectance: B02 and B08 as reflectance 0..1, NaN = no data, any one shape.
+        reflectance: band name -> reflectance 0..1, NaN = no data, all of any one shape. What B02 and B08 would show is not looked
+            for where the data lack that band.
         level: L1C or L2A.
 
     Returns:
         bool of the same shape; False where there is no data.
     """
-    blue, nir = reflectance["B02"], reflectance["B08"]
-    return np.isfinite(blue) & np.isfinite(nir) & (blue < CLOUD_BLUE[level]) & (nir >= SHADOW_NIR)
+    seen = [reflectance[band] for band in ("B02", "B08") if band in reflectance] or list(reflectance.values())[:1]
+    clear = np.isfinite(seen).all(axis=0)
+    if "B02" in reflectance:
+        clear &= reflectance["B02"] < CLOUD_BLUE[level]
+    if "B08" in reflectance:
+        clear &= reflectance["B08"] >= SHADOW_NIR
+    return clear
 
 
 def quality(valid: float, clear: float) -> str:

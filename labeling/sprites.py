@@ -11,16 +11,15 @@ from PIL import Image
 from data import display
 from data.catalogue import Patch
 
-VIEWS = tuple(display.VIEWS)
-
 
 def sprite(patch: Patch, slots: list[int]) -> str:
     """All views and dates at native resolution, as a PNG data address.
 
-    Rows of tiles are the views in the order of VIEWS, columns the dates of `slots`; a tile has the patch's size. Transparent
-    where there is no data.
+    Rows of tiles are the views that the patch's bands have, in their order (`data.display.views`), columns the dates of `slots`; a tile
+    has the patch's size. Transparent where there is no data.
     """
-    rows = [np.hstack([display.rgba(patch.pixels[slot], patch.bands, view, patch.level) for slot in slots]) for view in VIEWS]
+    views = display.views(patch.bands)
+    rows = [np.hstack([display.rgba(patch.pixels[slot], patch.bands, view, patch.level) for slot in slots]) for view in views]
     return _address(np.vstack(rows))
 
 

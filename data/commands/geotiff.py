@@ -34,6 +34,7 @@ def _classes(context: click.Context, parameter: click.Parameter, text: str) -> t
 @click.option("--attribution", help="Whom to name.")
 @click.option("--legend", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV with code and name; else Canada's.")
 @click.option("--region", help="Of samples whose row has none.")
+@click.option("--site", help="Name of the site of a single cube; by default the file's.")
 @click.option("--crs", help="Of files that have none, as EPSG:32631.")
 @click.option("--scale", type=float, help="Stored value x scale = reflectance 0..1; by default as the files say.")
 @click.option("--nodata", type=float, help="The stored value that says no data; by default as the files say.")

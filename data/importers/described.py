@@ -38,7 +38,7 @@ class Options:
     name: of the new collection.
     bands: in the order of the files, where these do not name their bands.
     legend: a CSV with code and name, and where wanted name_fr, color, learned, digit.
-    region: of samples whose row has none. crs: of files that have none.
+    region: of samples whose row has none. site: name of a single cube's. crs: of files that have none.
     scale: stored value x scale = reflectance 0..1. nodata: the stored value that says no data.
     labels: `exported` takes the crop or label of a sample as its new inventory label, `inventory` the column inventory_code.
     masked: SCL classes that hide the ground.
@@ -52,6 +52,7 @@ class Options:
     attribution: str | None = None
     legend: Path | None = None
     region: str | None = None
+    site: str | None = None
     crs: str | None = None
     scale: float | None = None
     nodata: float | None = None

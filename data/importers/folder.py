@@ -25,7 +25,7 @@ def plan(path: Path, options: Options, *, file: Path | None = None, pattern: str
     """
     report = Report()
     if manifest.is_cube(path):
-        folder, name = path.parent, path.stem
+        folder, name = path.parent, options.site or path.stem
         entries = [Entry(name, name, None, "", options.region or "unknown", None, None, None, [ImageRow(path, "")])]
     else:
         folder, entries = path, manifest.read(path, file, pattern, options, report)
@@ -34,7 +34,7 @@ def plan(path: Path, options: Options, *, file: Path | None = None, pattern: str
     kinds = {manifest.is_cube(image.file) for entry in entries for image in entry.images}
     if len(kinds) > 1:
         raise BadInput(f"The manifest of {path} names both GeoTIFFs and cubes. Make a collection of each, with a manifest of its own.")
-    told = described.describe(folder, options)
+    told = described.describe(path, options)
     if kinds == {True}:
         from data.importers import cubes as reader  # late: xarray
     else:
