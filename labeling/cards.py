@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 from sqlite_utils import Database
 
-from data import catalogue, indices, packed
+from data import catalogue, indices, packed, seasons
+from data.catalogue import Collection, Patch
 from data.errors import UnknownSample
+from data.importing import NO_LABEL, UNKNOWN_COLOUR
 from data.store import Store
 from data.workspace import Workspace
 from labeling import envelopes, sprites
 from labeling.decisions import REASONS
+
+MOST_TILES = 24 * 64 * 64  # pixels of the dates in a card's sprite: 24 of a 64 px patch, about 1 MB; a parcel's mean has room for all
+MOST_PICTURES = 14  # asked for at once, of dates that the sprite has no room for
 
 SAMPLE = """
 select s.*, t.name as site_name, t.lon, t.lat, t.region, t.polygon
@@ -22,6 +27,11 @@ SEASON = """
 select i.image, i.slot, i.acquired, i.day, i.clear, i.interpolated, i.quality, t.name, t.median
 from image_quality i left join index_stat t on t.image = i.image where i.sample = ? order by i.slot
 """
+ROTATION = "select year, code from aci_history where site = ? order by year"
+SPAN = """
+select min(365 * (substr(i.acquired, 1, 4) - s.year) + i.day), max(365 * (substr(i.acquired, 1, 4) - s.year) + i.day)
+from (select id, year from sample where collection = ? order by shuffle limit 20) s join image i on i.sample = s.id
+"""
 # "cross join" keeps SQLite from reading every prediction: it looks the sample up in each run instead.
 NEWEST_PREDICTION = """
 select p.* from run r cross join prediction p on p.run = r.name
@@ -30,33 +40,58 @@ where p.sample = ? order by r.created desc, r.rowid desc limit 1
 
 
 def collection_record(store: Store, name: str) -> dict[str, Any]:
-    """What all cards of a collection share: legend, digits, dates, index axes, reasons.
+    """What all cards of a collection share: legend, digits, bins of the season, index axes, reasons.
+
+    Days, here and on the cards, are counted on one axis through the season: day 1 is 1 January of the first slot's year, or of the
+    sample's year where dates are free, and every year has 365.
+
+    Returns:
+        Among others: aligned; slots (names; none where dates are free); bins (the day of each, see `data.seasons`); span (first and
+        last day to draw, a few samples' where dates are free: single cards may go beyond).
 
     Raises:
         UnknownCollection: there is none.
     """
     collection = catalogue.collection(store, name)
+    bins = _bin_days(collection)
     return {
         "name": name, "title": collection.title, "simulated": collection.simulated, "composites": collection.composites,
-        "series": collection.is_series, "slots": list(collection.slot_names), "attribution": collection.attribution,
+        "series": collection.is_series, "aligned": collection.aligned, "attribution": collection.attribution,
+        "slots": list(collection.slot_names) if collection.aligned else [], "bins": bins, "span": _span(store, collection, bins),
         "legend": [asdict(entry) for entry in catalogue.legend(store, name)],
         "indices": [
             {"name": index, "title": indices.INDICES[index].title, "low": indices.INDICES[index].low, "high": indices.INDICES[index].high}
             for index in indices.available(collection.bands)
         ],
-        "views": [{"name": view, "title": title} for view, title in sprites.display.VIEWS.items()],
+        "views": [{"name": view, "title": title} for view, title in sprites.display.views(collection.bands).items()],
         "reasons": REASONS,
     }  # fmt: skip
+
+
+def _bin_days(collection: Collection) -> list[int]:
+    """The bins' days on the axis of `collection_record`."""
+    dates = seasons.axis(seasons.bins(collection))
+    first_of_year = [day.replace(month=1, day=1) for day in dates]
+    return [365 * (day.year - dates[0].year) + (day - first).days + 1 for day, first in zip(dates, first_of_year, strict=True)]
+
+
+def _span(store: Store, collection: Collection, bins: list[int]) -> list[int]:
+    if collection.aligned:
+        return [bins[0], bins[-1]]
+    with store.reading() as db:
+        first, last = db.execute(SPAN, [collection.name]).fetchone()
+    return [1, 365] if collection.packed or first is None else [first, last]
 
 
 def card(workspace: Workspace, sample: int) -> dict[str, Any]:
     """The card of one sample.
 
     Returns:
-        Keys: id, name, lon, lat (EPSG:4326), region, year, code and modal (codes), purity (0..1), height, width (pixels),
-        images (a list by date: id, slot, acquired, day, clear, interpolated, quality), profiles (index -> a value per image, None
-        where undefined), envelopes (class, color, n, bands; see `labeling.envelopes`), prediction, decision, flagged, sprite
-        and inventory (data addresses; see `labeling.sprites`), outline (an SVG path or None).
+        Keys: id, name, lon, lat (EPSG:4326), region, year, code and modal (codes, 0 = none known), purity (0..1), history (a list by
+        year of [year, code]), height, width (pixels), images (a list by date: id, slot, acquired, day, at (day on the axis of
+        `collection_record`), clear, interpolated, quality, tile (column in the sprite, or None: see `pictures`)), profiles (index ->
+        a value per image, None where undefined), envelopes (class, color, n, bands; see `labeling.envelopes`), prediction, decision,
+        flagged, sprite and inventory (data addresses; see `labeling.sprites`), outline (an SVG path or None).
 
     Raises:
         UnknownSample: no sample of that number.
@@ -68,23 +103,64 @@ def card(workspace: Workspace, sample: int) -> dict[str, Any]:
         if row is None:
             raise UnknownSample(f"There is no sample number {sample} in this workspace. Reload the page.")
         season = db.execute(SEASON, [sample]).fetchall()
+        history = [list(entry) for entry in db.execute(ROTATION, [row["site"]])]
         legend = {entry["code"]: entry for entry in db.execute("select * from legend_class where collection = ?", [row["collection"]])}
         colours = _class_colours(db, row["collection"])
         prediction = _prediction(db, sample, colours)
         state = _states(db, [sample])[sample]
-    images, profiles = _season(season)
+    images, profiles = _season(catalogue.collection(workspace.store, row["collection"]), row["year"], season)
+    tiles = _tiled(images, row["height"] * row["width"])
     patch = catalogue.patch(workspace, sample)
     code = row["inventory_code"]
+    labelled = None if code == NO_LABEL.code else _class_of(legend[code])
     return {
         "id": sample, "name": row["name"], "site": row["site_name"], "lon": row["lon"], "lat": row["lat"], "region": row["region"],
-        "year": row["year"], "code": code, "modal": row["modal_code"], "purity": row["purity"],
+        "year": row["year"], "code": code, "modal": row["modal_code"], "purity": row["purity"], "history": history,
         "height": row["height"], "width": row["width"], "images": images, "profiles": profiles,
-        "envelopes": _envelopes(workspace.store, row["collection"], sample, _class_of(legend[code]), prediction, colours),
+        "envelopes": _envelopes(workspace.store, row["collection"], sample, labelled, prediction, colours),
         "prediction": prediction, **state,
-        "sprite": sprites.sprite(patch, [image["slot"] for image in images]) if images else None,
-        "inventory": sprites.inventory(patch, {key: entry["color"] for key, entry in legend.items()}),
+        "sprite": sprites.sprite(patch, tiles) if tiles else None,
+        "inventory": sprites.inventory(patch, _colours(patch, legend)),
         "outline": sprites.outline(row["polygon"]) if row["height"] == row["width"] == 1 else None,
     }  # fmt: skip
+
+
+def pictures(workspace: Workspace, sample: int, images: list[int]) -> dict[str, Any]:
+    """Dates of a sample that its card's sprite had no room for, at most MOST_PICTURES of them.
+
+    Returns:
+        sample; images (numbers, those of `images` that are the sample's); sprite, with one column each, or None for no image.
+
+    Raises:
+        UnknownSample, PixelsUnreadable: see `data.catalogue.patch`.
+    """
+    with workspace.store.reading() as db:
+        slots = dict(map(tuple, db.execute("select id, slot from image where sample = ?", [sample])))
+    found = [image for image in images if image in slots][:MOST_PICTURES]
+    patch = catalogue.patch(workspace, sample)
+    return {"sample": sample, "images": found, "sprite": sprites.sprite(patch, [slots[image] for image in found]) if found else None}
+
+
+def _tiled(images: list[dict], size: int) -> list[int]:
+    """Gives the images that the sprite has room for their columns, clear ones first, spread evenly; returns their slots by date.
+
+    Args:
+        size: pixels of the patch.
+    """
+    room = max(1, MOST_TILES // size)
+    clear = [place for place, image in enumerate(images) if image["quality"] == "ok"]
+    rest = sorted((place for place, image in enumerate(images) if image["quality"] != "ok"), key=lambda place: -images[place]["clear"])
+    kept = [clear[place] for place in np.linspace(0, len(clear) - 1, min(room, len(clear))).round().astype(int)]
+    chosen = sorted(kept + rest[: room - len(kept)])
+    for column, place in enumerate(chosen):
+        images[place]["tile"] = column
+    return [images[place]["slot"] for place in chosen]
+
+
+def _colours(patch: Patch, legend: dict) -> dict[int, str]:
+    """Code -> colour of the inventory's pixels; codes that the legend lacks are grey."""
+    codes = [] if patch.inventory is None else np.unique(patch.inventory).tolist()
+    return {code: legend[code]["color"] if code in legend else UNKNOWN_COLOUR for code in codes if code != NO_LABEL.code}
 
 
 def states(store: Store, samples: list[int]) -> dict[int, dict[str, Any]]:
@@ -105,14 +181,16 @@ def _states(db: Database, samples: list[int]) -> dict[int, dict[str, Any]]:
     }
 
 
-def _season(rows: list) -> tuple[list[dict], dict[str, list[float | None]]]:
+def _season(collection: Collection, year: int, rows: list) -> tuple[list[dict], dict[str, list[float | None]]]:
     """The rows of SEASON as a list of images and, by index, their values."""
+    bins = _bin_days(collection)
     images: dict[int, dict] = {}
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         images.setdefault(row["image"], {
             "id": row["image"], "slot": row["slot"], "acquired": row["acquired"], "day": row["day"], "clear": row["clear"],
-            "interpolated": bool(row["interpolated"]), "quality": row["quality"],
+            "at": row["day"] + 365 * ((bins[row["slot"]] - 1) // 365 if collection.aligned else int(row["acquired"][:4]) - year),
+            "interpolated": bool(row["interpolated"]), "quality": row["quality"], "tile": None,
         })  # fmt: skip
         if row["name"] is not None and row["median"] is not None:
             values.setdefault(row["name"], {})[row["image"]] = round(row["median"], 4)
@@ -144,11 +222,14 @@ def _prediction(db: Database, sample: int, colours: dict[str, str]) -> dict | No
     }  # fmt: skip
 
 
-def _envelopes(store: Store, collection: str, sample: int, labelled: str, prediction: dict | None, colours: dict[str, str]) -> list[dict]:
-    """Of the labelled class, and of the model's next best reading where there is one."""
-    wanted = [labelled]
+def _envelopes(
+    store: Store, collection: str, sample: int, labelled: str | None, prediction: dict | None, colours: dict[str, str]
+) -> list[dict]:
+    """Of the labelled class, and of the model's next best reading where there is one; of its best two without a label."""
+    wanted = [] if labelled is None else [labelled]
     if prediction:
-        wanted += [name for name in (prediction["predicted"], prediction["second"]) if name not in (labelled, None)][:1]
+        read = [name for name in (prediction["predicted"], prediction["second"]) if name not in (labelled, None)]
+        wanted += read[: 2 - len(wanted)]
     known = envelopes.of_collection(store, collection)
     nothing = {"n": 0, "bands": {}}
     return [
