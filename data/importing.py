@@ -277,18 +277,26 @@ def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch:
         _check(spec, sample)
     seen = [_observe(spec, sample) for sample in batch]
     folder = workspace.shards(spec.name)
+    with workspace.store.reading() as db:
+        side = _side(db, spec.name)
     shards.write(shards.path_of(folder, shard), np.stack([_padded(sample.pixels, spec) for sample in batch]))
-    shards.write(shards.path_of(folder, shard, ".series"), np.stack([observed.series for observed in seen]))
+    shards.write(shards.path_of(folder, shard, ".series", side), np.stack([observed.series for observed in seen]))
     if all(sample.inventory is not None for sample in batch):
         rasters = np.stack([_padded(sample.inventory, spec) for sample in batch])
-        shards.write(shards.path_of(folder, shard, ".inventory"), rasters)
+        shards.write(shards.path_of(folder, shard, ".inventory", side), rasters)
     if all(sample.scl is not None for sample in batch):
         scenes = np.stack([_padded(sample.scl, spec) for sample in batch])
         shards.write(shards.path_of(folder, shard, ".scl"), scenes.astype(np.uint8))
     with workspace.store.writing() as db:
+        if _side(db, spec.name) != side:
+            raise BadInput(f"An inventory was read for {spec.name} while samples were imported into it. Run the import again: it goes on.")
         add_codes(db, spec, {code for sample in batch for code in (sample.inventory_code, *(sample.history or {}).values())})
         for row, (sample, observed) in enumerate(zip(batch, seen, strict=True)):
             _add_sample(db, spec, shard, row, sample, observed)
+
+
+def _side(db: Database, collection: str) -> str:
+    return db.execute("select side from collection where name = ?", [collection]).fetchone()["side"]
 
 
 def _check(spec: CollectionSpec, sample: NewSample) -> None:
@@ -310,8 +318,8 @@ def _padded(array: np.ndarray, spec: CollectionSpec) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Observed:
-    """What is measured on a sample at import.
+class Observed:
+    """What is measured on the field's pixels of a sample.
 
     series: (T, B) float32 reflectance, NaN = missing date.
     valid: (T,) share of the field's pixels, as far as any date shows them, that have data.
@@ -325,42 +333,54 @@ class _Observed:
     stats: list[dict[str, tuple[float | None, ...]]]
 
 
-def _observe(spec: CollectionSpec, sample: NewSample) -> _Observed:
+def _observe(spec: CollectionSpec, sample: NewSample) -> Observed:
     field = sample.field
     if field is None:
         field = field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
-    field = field & (sample.pixels != NO_DATA).any(axis=(0, 1))
-    slots, size = len(spec.slots), max(1, field.sum())
-    series = np.full((slots, len(spec.bands)), np.nan, dtype=np.float32)
-    valid, clear, stats = np.zeros(slots), np.zeros(slots), [{} for _ in range(slots)]
-    names = indices.available(spec.bands)
+    return observe(sample.pixels, field, spec.bands, spec.level, sample.clear)
+
+
+def observe(pixels: np.ndarray, field: np.ndarray, bands: Sequence[str], level: str, clear: np.ndarray | None = None) -> Observed:
+    """Measure a sample.
+
+    Args:
+        pixels: (T, B, h, w) uint16 reflectance x 10 000, 0 = no data.
+        field: (h, w) bool, the pixels that count.
+        bands: names along the B axis. level: L1C or L2A.
+        clear: (T, h, w) bool, where the ground is seen; None = screened by reflectance.
+    """
+    field = field & (pixels != NO_DATA).any(axis=(0, 1))
+    slots, size = len(pixels), max(1, field.sum())
+    series = np.full((slots, len(bands)), np.nan, dtype=np.float32)
+    valid, clear_share, stats = np.zeros(slots), np.zeros(slots), [{} for _ in range(slots)]
+    names = indices.available(bands)
     for slot in range(slots):
-        values = sample.pixels[slot][:, field].astype(np.float32) / REFLECTANCE_SCALE  # (B, n)
+        values = pixels[slot][:, field].astype(np.float32) / REFLECTANCE_SCALE  # (B, n)
         values[values == NO_DATA] = np.nan
         seen = np.isfinite(values).any(axis=0)
         if not seen.any():
             continue
-        bands = dict(zip(spec.bands, values, strict=True))
-        is_clear = screening.clear_pixels(bands, spec.level) if sample.clear is None else sample.clear[slot][field] & seen
-        valid[slot], clear[slot] = seen.sum() / size, is_clear.sum() / size
+        of_band = dict(zip(bands, values, strict=True))
+        is_clear = screening.clear_pixels(of_band, level) if clear is None else clear[slot][field] & seen
+        valid[slot], clear_share[slot] = seen.sum() / size, is_clear.sum() / size
         # Where all is cloud the cloudy values are kept: curators see them hollow, and models see the date as cloudy.
         used = is_clear if is_clear.any() else seen
         series[slot] = _mean(values[:, used])
-        of_used = {band: value[used] for band, value in bands.items()}
+        of_used = {band: value[used] for band, value in of_band.items()}
         stats[slot] = {name: _summary(indices.compute(name, of_used)) for name in names}
-    return _Observed(series, valid, clear, stats)
+    return Observed(series, valid, clear_share, stats)
 
 
 def field_pixels(inventory: np.ndarray | None, code: int, shape: tuple[int, int]) -> np.ndarray:
     """The pixels that a sample's series is taken from: its own field, away from the edges.
 
     That is the inventory's patch of `code` that holds the centre, shrunk by one inventory pixel (30 m); where nothing would
-    be left, unshrunk; without an inventory raster every pixel (masked fields bring their own no-data).
+    be left, unshrunk; without an inventory raster, or a code, every pixel (masked fields bring their own no-data).
 
     Returns:
         bool of `shape` (h, w).
     """
-    if inventory is None:
+    if inventory is None or code == NO_LABEL.code:
         return np.ones(shape, dtype=bool)
     from scipy import ndimage  # late: half a second that only imports need
 
@@ -422,7 +442,7 @@ def add_codes(db: Database, spec: CollectionSpec, codes: set[int]) -> None:
         db["legend_class"].insert({"collection": spec.name, **vars(entry)})
 
 
-def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: _Observed) -> None:
+def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: Observed) -> None:
     modal, purity = _composition(sample)
     site = _site(db, spec.name, sample)
     number = db.execute(
@@ -448,10 +468,12 @@ def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample
         told = sample.quality[slot] if sample.quality else None
         quality = told or screening.quality(observed.valid[slot], observed.clear[slot])
         image = db.execute(
-            "insert into image (sample, slot, acquired, day, clear, interpolated, quality, source) values (?, ?, ?, ?, ?, ?, ?, ?)",
+            """insert into image (sample, slot, acquired, day, clear, interpolated, quality, source, told)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [
                 number, slot, sample.acquired[slot], _day(sample.acquired[slot]), round(float(observed.clear[slot]), 4),
                 int(sample.interpolated[slot]), quality, json.dumps(sample.sources[slot] if sample.sources else ()),
+                int(told is not None),
             ],
         ).lastrowid  # fmt: skip
         db.conn.executemany(

@@ -278,6 +278,11 @@ insert into split select * from split_before;
 drop table split_before;
 """
 
+TOLD = """
+-- 1: the quality is the source's word; 0: it was screened, and is again when the field's pixels change
+alter table image add column told integer not null default 0 check (told in (0, 1));
+"""
+
 
 def _execute(db: Database, script: str) -> None:
     """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
@@ -308,3 +313,8 @@ def models(db: Database) -> None:
 def inflow(db: Database) -> None:
     db.execute("pragma defer_foreign_keys = on")
     _execute(db, INFLOW)
+
+
+@migrations()
+def told(db: Database) -> None:
+    _execute(db, TOLD)

@@ -199,19 +199,13 @@ class Raster:
         return np.pad(values, padding, constant_values=0 if self.nodata is None else self.nodata)
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        """Values as stored -> uint16 codes, 0 = no label; nodata and what is no code at all are none."""
+        """Values as stored -> codes, uint8 or uint16, 0 = no label; nodata and what is no code at all are none."""
+        drop = self.no_label | ({int(self.nodata)} if self.nodata is not None and math.isfinite(self.nodata) else frozenset())
         if values.dtype == np.uint8:
-            return self._table()[values]
-        codes = np.where((values > 0) & (values <= 65_535), values, 0).astype(np.uint16)
-        codes[self._outside(values) | np.isin(codes, list(self.no_label))] = 0
-        return codes
-
-    def _table(self) -> np.ndarray:
-        table = np.arange(256, dtype=np.uint16)
-        table[[code for code in self.no_label if code < 256]] = 0
-        if self.nodata is not None and 0 <= self.nodata < 256:
-            table[int(self.nodata)] = 0
-        return table
+            table = np.arange(256, dtype=np.uint8)
+            table[[code for code in drop if 0 < code < 256]] = 0
+            return table.take(values) if table.tolist() != list(range(256)) else values
+        return np.where((values > 0) & (values <= 65_535) & ~np.isin(values, list(drop)), values, 0).astype(np.uint16)
 
     def _outside(self, values: np.ndarray) -> np.ndarray:
         return np.zeros(values.shape, dtype=bool) if self.nodata is None else values == self.nodata
