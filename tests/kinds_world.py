@@ -38,7 +38,8 @@ def make(home: Path) -> Workspace:
 
 @cache
 def _fields() -> tuple[NewSample, ...]:
-    return tuple(demo.fields())
+    plan = demo.fields()
+    return tuple(replace(field, quality=(), sources=(), field=None, clear=None) for field in plan.make(list(plan.names))[0])
 
 
 def _spec(name: str, title: str, slots: tuple[str, ...], side: tuple[int, int], **more) -> CollectionSpec:
@@ -121,8 +122,8 @@ def _square(pixels: np.ndarray) -> np.ndarray:
 def unlabelled_spec() -> CollectionSpec:
     """`unlabelled-2018`: samples whose inventory code is not known, some of them with a rotation, beside labelled ones."""
     return replace(
-        demo.fields_spec(), name=UNLABELLED, title="Fields without an inventory label", simulated=True, legend=aci.legend(),
-        learned=aci.learned(),
+        demo.fields().spec, name=UNLABELLED, title="Fields without an inventory label", simulated=True, legend=aci.legend(),
+        learned=aci.learned(), origin={},
     )  # fmt: skip
 
 
