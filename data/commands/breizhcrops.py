@@ -27,8 +27,7 @@ def command(
     with progress("parcels", hidden=as_json) as tell:
         records, report = breizhcrops.import_breizhcrops(workspace, root, years=years, levels=levels, regions=regions, progress=tell)
     lines = [
-        f"{record['collection']}: {record['samples']} parcels of {', '.join(record['regions']) or 'no region'}, up to {record['dates']} dates"
-        for record in records
+        f"{of['collection']}: {of['samples']} parcels ({', '.join(of['regions']) or 'no region'}), up to {of['dates']} dates"
+        for of in records
     ]
-    figures = {"collections": records}
-    finish(figures, "\n".join(lines), report, as_json=as_json, allow_missing=allow_missing)
+    finish({"collections": records}, "\n".join(lines), report, as_json=as_json, allow_missing=allow_missing)

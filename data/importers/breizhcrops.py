@@ -7,7 +7,7 @@ parcel register, and a shapefile has the outlines in Lambert-93.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -489,7 +489,7 @@ def decoded(series: list[np.ndarray], order: tuple[str, ...], level: str, year: 
     Args:
         series: N arrays (dates, columns); reflectance x 10 000 as parcel means, `doa` as nanoseconds since 1970 (or a coarser unit).
         order: names of the columns.
-        year: dates outside of it and its two neighbours are none.
+        year: dates outside of it and its two neighbours count as none.
     """
     parcel = np.repeat(np.arange(len(series)), [len(values) for values in series])
     flat = np.concatenate(series).astype(np.float64)
@@ -515,11 +515,20 @@ def decoded(series: list[np.ndarray], order: tuple[str, ...], level: str, year: 
 
 
 def _days(acquired: np.ndarray) -> np.ndarray:
-    """(n,) datetime64[D]; not a time where there is none. Nanoseconds since 1970, or the unit that makes it a time from 1986 to 2255."""
+    """(n,) datetime64[D]; not a time where there is none.
+
+    The package writes what pandas made of a column of dates: nanoseconds since 1970, by newer versions micro-, milliseconds or seconds,
+    and of dates written as the number yyyymmdd that number.
+    """
     known = np.isfinite(acquired) & (acquired > 0)
-    thousands = np.round((np.log10(np.where(known, acquired, 1e9)) - 9.3) / 3)
-    seconds = np.where(known, acquired, 0.0) / 1000.0**thousands
+    number = np.where(known, acquired, 1e9)
+    seconds = number / 1000.0 ** np.round((np.log10(number) - 9.3) / 3)
     days = np.floor(np.clip(seconds, 0, 1e10) / 86_400 + 1e-6).astype("datetime64[D]")
+    written = (number > 1900_00_00) & (number < 2100_00_00)
+    if written.any():
+        plain = number[written].astype(np.int64)
+        months = ((plain // 10_000 - 1970) * 12 + plain // 100 % 100 - 1).astype("datetime64[M]")
+        days[written] = months.astype("datetime64[D]") + (plain % 100 - 1)
     days[~known] = np.datetime64("NaT")
     return days
 
