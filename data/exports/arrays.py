@@ -36,12 +36,12 @@ from data.bands import NO_DATA, REFLECTANCE_SCALE
 from data.command import Tell
 from data.errors import PixelsUnreadable
 from data.exports.source import Sample, Source
+from data.packed import QUALITIES
 from data.report import Report
 
 BLOCK_BYTES = 32 * 2**20  # pixels that are held in memory
 CHUNK_BYTES = 2**20  # of an HDF5 dataset: what one read decompresses
 NONE = -1  # in y and label_code
-QUALITIES = ("", "ok", "cloud", "bad")
 TEXTS = ("sample", "site", "region", "status", "part", "crs")
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the one date of all members, so that the same arrays make the same file
 

@@ -14,7 +14,7 @@ from sqlite3 import Row
 import numpy as np
 from sqlite_utils import Database
 
-from data import catalogue, shards, versions
+from data import catalogue, packed, shards, versions
 from data.catalogue import Collection, Patch
 from data.errors import BadInput
 from data.importing import LearnedClass, LegendClass
@@ -198,11 +198,45 @@ class Source:
             numbers = json.dumps([row["sample"] for row in rows])
             opinions = _by_sample(db.execute(OPINIONS, {"samples": numbers, "event": event}))
             history = _by_sample(db.execute(HISTORY, [numbers]))
-            images = _by_sample(db.execute(IMAGES, [numbers]))
-        return [self._sample(row, *(of.get(row["sample"], []) for of in (opinions, history, images))) for row in rows]
+            images = None if self.collection.packed else _by_sample(db.execute(IMAGES, [numbers]))
+        imaged = self._packed_images(rows) if images is None else [self._images(row, images.get(row["sample"], [])) for row in rows]
+        return [
+            self._sample(row, opinions.get(row["sample"], []), history.get(row["sample"], []), shown)
+            for row, shown in zip(rows, imaged, strict=True)
+        ]
 
-    def _sample(self, row: Row, opinions: list[Row], history: list[Row], images: list[Row]) -> Sample:
+    def _images(self, row: Row, images: list[Row]) -> tuple[Image, ...]:
         marked = self.marks.get(row["name"], {})
+        return tuple(
+            Image(
+                image["slot"], image["acquired"], image["day"], image["clear"], bool(image["interpolated"]),
+                marked.get(image["slot"], image["quality"]), tuple(json.loads(image["source"])),
+            )
+            for image in images
+        )  # fmt: skip
+
+    def _packed_images(self, rows: list[Row]) -> list[tuple[Image, ...]]:
+        """The same from the shards of a packed collection; see `data.packed`."""
+        folder, found = self.workspace.shards(self.collection.name), []
+        for shard, group in groupby(rows, key=itemgetter("shard")):
+            members = list(group)
+            at = [row["shard_row"] for row in members]
+            dates, quality = (shards.open_map(shards.path_of(folder, shard, kind))[at] for kind in (".dates", ".quality"))
+            days = packed.day_of_year(dates)
+            found += [self._packed(row["name"], *parts) for row, *parts in zip(members, dates, days, quality, strict=True)]
+        return found
+
+    def _packed(self, name: str, dates: np.ndarray, days: np.ndarray, quality: np.ndarray) -> tuple[Image, ...]:
+        marked = self.marks.get(name, {})
+        return tuple(
+            Image(
+                slot, packed.iso(int(dates[slot])), int(days[slot]), float(quality[slot] == packed.OK), False,
+                marked.get(slot, packed.QUALITIES[quality[slot]]), (),
+            )
+            for slot in map(int, np.flatnonzero(dates))
+        )  # fmt: skip
+
+    def _sample(self, row: Row, opinions: list[Row], history: list[Row], images: tuple[Image, ...]) -> Sample:
         return Sample(
             id=row["sample"], name=row["name"], site=row["site_name"], lon=row["lon"], lat=row["lat"], region=row["region"],
             polygon=json.loads(row["polygon"]) if row["polygon"] else None, year=row["year"], inventory_code=row["inventory_code"],
@@ -211,7 +245,7 @@ class Source:
             reason=row["reason"], note=row["note"], decided_at=row["at"], opinions=len(opinions), part=row["part"],
             history={told["year"]: told["code"] for told in history}, shard=row["shard"], shard_row=row["shard_row"],
             height=row["height"], width=row["width"], crs=row["crs"], transform=tuple(json.loads(row["transform"])),
-            images=tuple(_image(image, marked) for image in images),
+            images=images,
         )  # fmt: skip
 
 
@@ -261,10 +295,3 @@ def _count(db: Database, version: Version, only: str) -> int:
 
 def _by_sample(rows: Iterable[Row]) -> dict[int, list[Row]]:
     return {sample: list(group) for sample, group in groupby(rows, key=itemgetter("sample"))}
-
-
-def _image(row: Row, marked: dict[int, str]) -> Image:
-    return Image(
-        row["slot"], row["acquired"], row["day"], row["clear"], bool(row["interpolated"]), marked.get(row["slot"], row["quality"]),
-        tuple(json.loads(row["source"])),
-    )  # fmt: skip
