@@ -1,14 +1,18 @@
-"""Zip files of others, read into memory with care: nothing is unpacked to disk, and nothing larger than was agreed is read.
+"""Zip files of others, read with care: no path of theirs is followed, and nothing larger than was agreed is unpacked.
 
 Standard library only.
 """
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from data.errors import BadInput
 
+PIECE = 2**20  # bytes copied at once
 LIMIT = 8 * 2**30  # bytes that a zip may unpack to, where the caller knows nothing better
 
 
@@ -80,12 +84,25 @@ class Archive:
             BadArchive: the file is damaged, encrypted or packed in a way that is not known.
             KeyError: the zip has no file of that name.
         """
+        with self._opened(name) as file:
+            return file.read(self._files[name].file_size + 1)  # a number makes zipfile unpack no more; its checksum does the rest
+
+    def copy(self, name: str, target: Path) -> None:
+        """Write a file's bytes to `target`, a piece at a time, for what is too large for memory. Raises like `read`."""
+        with target.open("wb") as copy, self._opened(name) as file:
+            left = self._files[name].file_size
+            while piece := file.read(min(PIECE, left + 1)):
+                left -= len(piece)
+                copy.write(piece)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
         entry = self._files[name]
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # of the others no bounded part can be unpacked
             raise BadArchive("damaged zip", f"{name} in {self.path} is neither stored nor deflated. Pack the zip again with deflate.")
         try:
             with self._zip.open(entry) as file:
-                return file.read(entry.file_size + 1)  # a number makes zipfile unpack no more than that; its checksum does the rest
+                yield file
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
             raise BadArchive("damaged zip", f"{name} in {self.path} cannot be read: {error}. Fetch the zip again.") from error
 
