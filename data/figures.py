@@ -1,5 +1,8 @@
 """Figures of what a workspace holds, for the Overview page. Builds plotly figures from records; reads nothing."""
 
+import math
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from data.info import Progress
@@ -76,4 +79,31 @@ def progress_figure(progress: Progress) -> go.Figure:
     figure.update_layout(**LAYOUT, barmode="stack", height=92, bargap=0.2)
     figure.update_xaxes(visible=False, range=[0, max(1, progress.samples)])
     figure.update_yaxes(visible=False)
+    return figure
+
+
+def places_figure(lons: Sequence[float], lats: Sequence[float], names: Sequence[str]) -> go.Figure:
+    """Where sites are, in EPSG:4326, degrees; as wide and as high as they lie on the ground. Needs no map from the internet."""
+    kind = go.Scattergl if len(lons) > 2_000 else go.Scatter
+    marker = {"size": 6, "color": "#2f6f4f", "opacity": 0.6}
+    hover = "%{text}<br>%{y:.4f} N, %{x:.4f} E<extra></extra>"
+    figure = go.Figure(kind(x=list(lons), y=list(lats), text=list(names), mode="markers", marker=marker, hovertemplate=hover))
+    middle = math.radians((min(lats) + max(lats)) / 2)
+    figure.update_layout(**LAYOUT, height=240)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, ticksuffix="°", scaleanchor="x", scaleratio=1 / max(0.1, math.cos(middle)))
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, ticksuffix="°")
+    return figure
+
+
+def availability_figure(months: list[dict]) -> go.Figure:
+    """Scenes by month of a planned ingest: records of month (YYYY-MM), scenes, samples (that have any in that month)."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=[record["month"] for record in months], y=[record["scenes"] for record in months],
+        customdata=[record["samples"] for record in months], marker_color="#2f6f4f",
+        hovertemplate="%{x}: %{y} scenes over %{customdata} samples<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(**LAYOUT, height=190, bargap=0.3)
+    figure.update_xaxes(type="category", categoryorder="category ascending")
+    figure.update_yaxes(title="scenes", gridcolor=GRID)
     return figure

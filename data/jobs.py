@@ -7,6 +7,7 @@ an app restart or a killed process loses nothing. Imports go on where they stopp
 import fcntl
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -157,6 +158,16 @@ def log(workspace: Workspace, name: str) -> str:
         UnknownJob: no job of that name.
     """
     return jobdir.at(workspace.jobs, name).printed()
+
+
+def newest(workspace: Workspace, argv: Sequence[str]) -> Job | None:
+    """The last job with exactly this command line."""
+    return next((job for job in listing(workspace) if job.argv == tuple(argv)), None)
+
+
+def command_line(job: Job) -> str:
+    """What follows `python -m data`, as a shell takes it."""
+    return shlex.join(job.argv)
 
 
 def launch(workspace: Workspace, folder: Folder, lock: int, arguments: Sequence[str], environment: dict[str, str]) -> None:

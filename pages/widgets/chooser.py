@@ -37,10 +37,14 @@ def _offer_demo() -> None:
     """The empty state: what a workspace without collections can do."""
     st.info(
         "There are no collections in this workspace yet. Make the three demo collections here, or with `python -m data init`; "
-        "the README says how to bring your own.",
+        "the Data page gets imagery for your own sites and imports your files.",
         icon=":material/inventory_2:",
     )
-    if st.button("Make the demo collections", type="primary", icon=":material/download:", key="chooser.demo"):
+    with st.container(horizontal=True):
+        demo = st.button("Make the demo collections", type="primary", icon=":material/download:", key="chooser.demo")
+        if st.button("Bring your own data", icon=":material/database:", key="chooser.data"):
+            st.switch_page("pages/data.py")
+    if demo:
         bar = st.progress(0.0)
         setup.make_demo(resources.workspace(), lambda name, done, total: bar.progress(done / total, f"{name}: {done} of {total} samples"))
         st.rerun()

@@ -16,6 +16,7 @@ def navigation() -> StreamlitPage:
     return st.navigation(
         [
             st.Page(ROOT / "pages" / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page(ROOT / "pages" / "data.py", title="Data", icon=":material/database:", url_path="data"),
             st.Page(ROOT / "pages" / "verify.py", title="Verify", icon=":material/task_alt:", url_path="verify"),
             st.Page(ROOT / "pages" / "explore.py", title="Explore", icon=":material/show_chart:", url_path="explore"),
             st.Page(ROOT / "pages" / "map.py", title="Map", icon=":material/map:", url_path="map"),

@@ -1,9 +1,19 @@
 """Cached access to what the pages share. The only place where plain functions meet Streamlit's caches."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import streamlit as st
 
+from data import versions as dataset_versions
 from data import workspace as workspaces
+from data.versions import Listed
 from data.workspace import Workspace
+
+SITE_OPTIONS = {  # option of `python -m data ingest` -> argument of `data.ingest.sites.read`
+    "name-column": "name", "region-column": "region", "crop-column": "crop", "year-column": "year", "sites-crs": "crs", "lon": "lon",
+    "lat": "lat",
+}  # fmt: skip
 
 
 def workspace() -> Workspace:
@@ -19,3 +29,41 @@ def workspace() -> Workspace:
 @st.cache_resource
 def _created(here: Workspace) -> Workspace:
     return here.create()
+
+
+@st.cache_data(ttl=5, show_spinner="Working out the dataset versions")
+def versions(workspace: Workspace, collection: str) -> list[Listed]:
+    """The collection's versions, a few seconds old at most: their hashes are of the whole collection."""
+    return dataset_versions.listing(workspace.store, collection)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """A sites file as a page shows it. lons, lats: EPSG:4326. report: as `Report.as_json` gives it."""
+
+    names: list[str]
+    lons: list[float]
+    lats: list[float]
+    report: dict
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+
+def sites(path: str, columns: dict[str, str]) -> Sites:
+    """The sites of a file, read again when it changes.
+
+    Raises:
+        BadInput: as `data.ingest.sites.read`.
+    """
+    changed = Path(path).stat().st_mtime_ns if Path(path).exists() else 0
+    return _sites(path, changed, tuple(sorted(columns.items())))
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the sites")
+def _sites(path: str, changed: int, columns: tuple[tuple[str, str], ...]) -> Sites:
+    from data.ingest import sites as places  # late: geopandas takes a second that only this needs
+
+    found, report = places.read(Path(path), **{SITE_OPTIONS[name]: value for name, value in columns if value})
+    return Sites([site.name for site in found], [site.lon for site in found], [site.lat for site in found], report.as_json())

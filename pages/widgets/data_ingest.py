@@ -1,0 +1,218 @@
+"""Get imagery: sites, a provider, a period and a patch; the plan of what will be fetched, then the ingest itself."""
+
+from datetime import date
+from pathlib import Path
+
+import streamlit as st
+
+from data import figures, jobs
+from data.bands import L2A_BANDS
+from data.ingest.providers import PRESETS
+from data.ingest.settings import MASKED, SCL_CLASSES
+from data.jobs import Job
+from data.workspace import Workspace
+from pages.widgets import data_fields, data_job, data_report, resources
+from pages.widgets.data_fields import Field
+
+OTHER = "other"
+SITE_FILES = ("csv", "gpkg", "geojson", "zip", "parquet", "geoparquet", "json", "tsv", "txt", "gz", "fgb", "kml", "gml")
+PERIODS = ("Months of years", "From … to")
+GUIDE = (
+    "Give the sites on the left: points or fields as CSV, GeoPackage, GeoJSON, zipped Shapefile or GeoParquet. "
+    "Then plan: you see what will be fetched before anything is."
+)
+COLUMNS = (
+    Field("--name-column", "Name", placeholder="as recognised"), Field("--region-column", "Region", placeholder="as recognised"),
+    Field("--lon", "Longitude", placeholder="as recognised"), Field("--lat", "Latitude", placeholder="as recognised"),
+    Field("--crop-column", "Crop", placeholder="as recognised"), Field("--year-column", "Year", placeholder="as recognised"),
+    Field("--sites-crs", "CRS of the file", placeholder="as the file says"),
+)  # fmt: skip
+
+
+def show(workspace: Workspace) -> None:
+    form, watch = st.columns([2, 3], gap="large")
+    with form:
+        values = _sites(workspace) | _imagery() | _further()
+    wrong = lacking(values)
+    with watch:
+        argv = arguments(values)
+        job = _started(workspace, argv)
+        if job:
+            data_job.watch(workspace, job)
+        elif not values["sites"]:
+            st.info(GUIDE, icon=":material/lightbulb:")
+        elif _places(values):
+            _plan(workspace, values, argv, wrong)
+        data_job.refusal("ingest")
+
+
+def arguments(values: dict, *, plan: bool = False) -> list[str]:
+    """The command line of an ingest; everything that the collection depends on is named, also where it is the command's default."""
+    options = {
+        "collection": values["collection"], "title": values["title"], "provider": values["address"] or values["provider"],
+        "stac-collection": values["stac_collection"], "band-map": values["band_map"],
+        "years": ",".join(map(str, sorted(values["years"]))), "months": "{}-{}".format(*values["months"]) if values["years"] else "",
+        "from": values["from"], "to": values["to"], "size": values["size"], "crs": values["crs"], "bands": ",".join(values["bands"]),
+        "max-cloud": values["max_cloud"], "mask": ",".join(map(str, sorted(values["mask"]))), "min-clear": values["min_clear"] / 100,
+        "scheduler": values["scheduler"],
+    }  # fmt: skip
+    given = [f"--{name}={value:g}" if isinstance(value, float) else f"--{name}={value}" for name, value in options.items() if value != ""]
+    given += [f"--inventory={raster}" for raster in values["inventory"]]
+    given += [f"{field.option}={values['columns'][field.label]}" for field in COLUMNS if values["columns"][field.label]]
+    given += ["--composites" if values["composites"] else "--acquisitions", *(["--plan"] if plan else [])]
+    return ["ingest", *given, "--", values["sites"]]
+
+
+def lacking(values: dict) -> list[str]:
+    """What still has to be entered or mended before a plan can be made, a sentence each."""
+    checks = {
+        "Give the collection a name.": not values["collection"],
+        "Choose years.": values["period"] == PERIODS[0] and not values["years"],
+        "Give the first and the last day.": values["period"] == PERIODS[1] and not (values["from"] and values["to"]),
+        "Choose bands.": not values["bands"],
+        "Give the address of the STAC API.": values["provider"] == OTHER and not values["address"],
+    }
+    paths = [values["band_map"], *values["inventory"]]
+    missing = [
+        f"There is no {path} on this machine." for path in paths if path and not data_fields.is_address(path) and not Path(path).exists()
+    ]
+    return [text for text, wrong in checks.items() if wrong] + missing
+
+
+def _sites(workspace: Workspace) -> dict:
+    st.markdown("##### Sites")
+    path = data_fields.path_field(
+        workspace, "Sites file", "ingest.sites", SITE_FILES, placeholder="or a path on the server: /data/sites.csv",
+        help="Points or fields, in any CRS. Names, regions, crops and years are taken from its columns.",
+    )  # fmt: skip
+    with st.expander("Columns of the file"):
+        columns = data_fields.draw(workspace, "ingest.columns", COLUMNS)
+    return {"sites": path and str(Path(path).expanduser().absolute()), "columns": columns}
+
+
+def _imagery() -> dict:
+    st.markdown("##### Imagery")
+    keep = {"persist_state": "session"}
+    titles = {name: preset.title for name, preset in PRESETS.items()} | {OTHER: "Another STAC API"}
+    provider = st.selectbox("Provider", list(titles), format_func=titles.get, key="ingest.provider", **keep)
+    address = stac_collection = band_map = ""
+    if provider == OTHER:
+        address = st.text_input("Address", placeholder="https://…/stac", key="ingest.address", **keep).strip()
+        first, second = st.columns(2)
+        stac_collection = first.text_input("STAC collection", placeholder="sentinel-2-l2a", key="ingest.stac", **keep).strip()
+        band_map = second.text_input(
+            "Band mapping", placeholder="bands.json", key="ingest.band_map", help='JSON of band to asset key: {"B02": "blue", …}', **keep
+        ).strip()
+    period = st.segmented_control(
+        "Period", PERIODS, default=PERIODS[0], required=True, key="ingest.period", label_visibility="collapsed", **keep
+    )  # fmt: skip
+    years, months, start, end = [], (6, 10), "", ""
+    first, second = st.columns(2)
+    if period == PERIODS[0]:
+        now = date.today().year
+        years = first.multiselect("Years", list(range(now, 2014, -1)), [now - 1], key="ingest.years", **keep)
+        months = second.slider("Months", 1, 12, (6, 10), key="ingest.months", **keep)
+    else:
+        start, end = (
+            column.date_input(label, None, min_value=date(2015, 6, 23), key=f"ingest.{key}", format="YYYY-MM-DD", **keep)
+            for column, label, key in ((first, "First day", "from"), (second, "Last day", "to"))
+        )
+    images = first.selectbox("Images", ("Monthly composites", "Every acquisition"), key="ingest.images", **keep)
+    size = second.number_input("Patch side (px of 10 m)", 1, 1024, 64, key="ingest.size", **keep)
+    return {
+        "provider": provider, "address": address, "stac_collection": stac_collection, "band_map": _absolute(band_map), "period": period,
+        "years": years, "months": months, "from": str(start or ""), "to": str(end or ""), "composites": images == "Monthly composites",
+        "size": size,
+    }  # fmt: skip
+
+
+def _further() -> dict:
+    keep = {"persist_state": "session"}
+    with st.expander("Bands, clouds, grid, labels"):
+        bands = st.multiselect("Bands", L2A_BANDS, L2A_BANDS, key="ingest.bands", **keep)
+        mask = st.multiselect(
+            "Scene classes that hide the ground", list(SCL_CLASSES), MASKED, key="ingest.mask",
+            format_func=lambda code: f"{code} {SCL_CLASSES[code]}", **keep,
+        )  # fmt: skip
+        first, second = st.columns(2)
+        max_cloud = first.number_input("Scene cloud limit (%)", 0, 100, 80, key="ingest.max_cloud", **keep)
+        min_clear = second.number_input("Least clear share of a patch (%)", 0, 100, 5, key="ingest.min_clear", **keep)
+        crs = first.text_input(
+            "Grid (CRS)", "utm", key="ingest.crs", help="utm: each site's own zone; or one in metres: EPSG:3978.", **keep
+        )
+        scheduler = second.text_input("Dask scheduler", placeholder="this machine", key="ingest.scheduler", **keep)
+        rasters = st.text_area(
+            "Inventory rasters, one a line", key="ingest.inventory", height=68, placeholder="/data/aci_2019.tif", **keep,
+            help="Labels for the samples; they can be added later, too.",
+        )  # fmt: skip
+    st.markdown("##### Collection")
+    first, second = st.columns(2)
+    name = first.text_input("Name", key="ingest.collection", placeholder="manitoba-2019", **keep)
+    title = second.text_input("Title", key="ingest.title", placeholder="for people", **keep)
+    inventory = [_absolute(line.strip()) for line in rasters.splitlines() if line.strip()]
+    return {
+        "bands": bands, "mask": mask, "max_cloud": max_cloud, "min_clear": min_clear, "crs": crs.strip() or "utm",
+        "scheduler": scheduler.strip(), "inventory": inventory, "collection": name.strip(), "title": title.strip(),
+    }  # fmt: skip
+
+
+def _absolute(path: str) -> str:
+    return path if not path or data_fields.is_address(path) else str(Path(path).expanduser().absolute())
+
+
+def _started(workspace: Workspace, argv: list[str]) -> Job | None:
+    """The ingest that is at work, or the one that this form has started."""
+    known = [job for job in jobs.listing(workspace) if job.argv[0] == "ingest" and "--plan" not in job.argv]
+    return next((job for job in known if job.active or job.argv == tuple(argv)), None)
+
+
+def _places(values: dict) -> bool:
+    """Show where the sites are and what is wrong with them; whether there are any."""
+    read = resources.sites(values["sites"], {field.option.lstrip("-"): values["columns"][field.label] for field in COLUMNS})
+    st.markdown(f"##### {read.count:,} sites")
+    if read.count:
+        st.plotly_chart(figures.places_figure(read.lons, read.lats, read.names), key="ingest.places", config={"displayModeBar": False})
+    data_report.problems(read.report, "sites", key="ingest.sites.report")
+    return read.count > 0
+
+
+def _plan(workspace: Workspace, values: dict, argv: list[str], wrong: list[str]) -> None:
+    planning = arguments(values, plan=True)
+    job = jobs.newest(workspace, planning)
+    title = f"{values['collection']} from {values['address'] or PRESETS[values['provider']].title}" if not wrong else ""
+    if job is None or job.state not in jobs.DONE:
+        if job is None or not job.active:
+            st.button(
+                "Plan", type="primary", icon=":material/route:", key="ingest.plan", disabled=bool(wrong),
+                on_click=data_job.begin, args=(workspace, "ingest", planning, f"Plan of {title}"),
+            )  # fmt: skip
+            st.caption(" ".join(wrong) or "Shows what will be fetched: images, bytes and time. Nothing is fetched yet.")
+        if job:
+            data_job.watch(workspace, job)
+        return
+    said = jobs.result(workspace, job.name)
+    st.markdown("##### Plan")
+    with st.container(horizontal=True):
+        for label, value in summary(said).items():
+            st.metric(label, value, width="content")
+    if said["months"]:
+        st.plotly_chart(figures.availability_figure(said["months"]), key="ingest.months.figure", config={"displayModeBar": False})
+    data_report.problems(said.get("report", {}), f"{values['collection']}-plan", key="ingest.plan.report")
+    with st.container(horizontal=True):
+        st.button(
+            "Start", type="primary", icon=":material/play_arrow:", key="ingest.start", disabled=not said["samples"],
+            on_click=data_job.begin, args=(workspace, "ingest", argv, title, values["collection"]),
+        )  # fmt: skip
+        st.button(
+            "Plan again", icon=":material/refresh:", key="ingest.replan", on_click=data_job.begin,
+            args=(workspace, "ingest", planning, f"Plan of {title}"),
+        )  # fmt: skip
+
+
+def summary(said: dict) -> dict[str, str]:
+    """The figures of a plan for people."""
+    return {
+        "Samples": f"{said['samples']:,}", "Scenes": f"{said['scenes']:,}", "Images": f"{said['images']:,}",
+        "To fetch": "unknown" if said["bytes"] is None else data_report.size(said["bytes"]),
+        "Time": "unknown" if said["seconds"] is None else data_job.duration(said["seconds"]),
+    }  # fmt: skip
