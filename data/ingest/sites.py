@@ -12,11 +12,12 @@ import math
 import re
 import unicodedata
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ EARTH_M = 6_371_008.8  # mean radius (IUGG)
 SEEN_SOUTH = -56.0  # Sentinel-2 takes no land further south (ESA, Sentinel-2 User Handbook)
 CANADA = (-141.1, 41.6, -52.5, 83.2)  # west, south, east, north
 UNPACKED_BYTES = 8 * 2**30  # a zip that says it unpacks to more is refused
+TABLE_BYTES = 2**30  # and a table that is larger
 NAME_LENGTH = 80
 
 # What a column may be called: lower case, without accents and separators; the first that is there counts.
@@ -195,11 +197,15 @@ def _csv(path: Path) -> _Table:
 
 
 def _text(path: Path) -> str:
-    raw = path.read_bytes()
-    try:
-        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{path} is a damaged gzip file: {error}. Download or save it again.") from error
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        try:
+            raw = (gzip.GzipFile(fileobj=plain) if packed else plain).read(TABLE_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise BadInput(f"{path} is a damaged gzip file: {error}. Download or save it again.") from error
+    if len(raw) > TABLE_BYTES:
+        raise BadInput(f"{path} holds more than {TABLE_BYTES // 2**30} GiB. Give the sites alone.")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", errors="replace")
     if b"\0" in raw[:4096]:
@@ -323,10 +329,22 @@ def _cell(value: object) -> str:
 def _names(table: _Table, asked: str | None) -> list[str]:
     """A name a row, safe for files, empty where there is none: of the column asked for, or the first usual one that tells rows apart."""
     for column in [asked] if asked else _usual(table, NAME):
-        names = [_safe(_cell(value)) for value in table.columns[column]]
+        names = _apart([_cell(value) for value in table.columns[column]])
         if asked or len(set(names) - {""}) * 2 > len(table):
             return names
     return [""] * len(table)
+
+
+def _apart(told: list[str]) -> list[str]:
+    """The names made safe; different ones stay different by a number at the end."""
+    safe: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in dict.fromkeys(told):
+        plain = _safe(text)
+        tries = chain([plain], (f"{plain}_{number}" for number in count(2)))
+        safe[text] = next(name for name in tries if not plain or name not in taken)
+        taken.add(safe[text])
+    return [safe[text] for text in told]
 
 
 def _safe(text: str) -> str:
@@ -354,7 +372,7 @@ def _places(
         way = f"Try --lon {north} --lat {east}; or --lon {east} --lat {north} if they are right as they are."
     if crs is None:
         _check_metres(path, told, x, y)
-    forced = lon is not None or (table.geometry is not None and crs is not None)
+    forced = (lon is not None and lat is not None) or (table.geometry is not None and crs is not None)
     if not forced and _swapped(x, y):
         at = int(np.flatnonzero(np.isfinite(x))[0])
         raise BadInput(f"{told} of {path} seem to be swapped: {labels[at]} lies at longitude {x[at]:g}, latitude {y[at]:g}. {way}")
@@ -372,7 +390,7 @@ def _place(label: str, lon: float, lat: float, polygon: dict | None, report: Rep
     elif lon == lat == 0:
         report.leave_out("missing coordinates", label, told)
     else:
-        return lon, lat, polygon
+        return float(lon), float(lat), polygon
     return None
 
 
@@ -533,9 +551,9 @@ def _rows(table: _Table, names: list[str], places: list, chosen: dict[str, str |
         unknown[told] += code is None and told not in ("", "0")
         years = _years(label, table.columns[year][at], report) if year else ()
         yield _Row(table.numbers[at], names[at], *place, _cell(table.columns[region][at]) if region else "", code, years)
-    for told, count in unknown.items():
-        if count:
-            report.remark("crops that the inventory does not name", told, f"{count} sites, without a label")
+    for told, rows in unknown.items():
+        if rows:
+            report.remark("crops that the inventory does not name", told, f"{rows} rows, without a label")
 
 
 def _crop_column(table: _Table, report: Report) -> str | None:
