@@ -41,12 +41,12 @@ def answer(
         message: what the card sent, or None at its first showing: `n` (its number), `window` (the queue that it is about), `events`
             (see `labeling.decisions.record`), `have` and `want` (samples whose cards it holds and lacks), `head` and `tail` (first
             and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it),
-            `most` (how many cards it takes at once), `restart` (begin with the queue's first) or
-            `begin` (begin with that sample).
+            `most` (how many cards it takes at once), `pictures` (a `sample` and those of its `images` whose pictures it lacks),
+            `restart` (begin with the queue's first) or `begin` (begin with that sample).
 
     Returns:
         JSON-ready: n, window, initial (the entries begin the queue), saved (uids), seconds (those kept as second opinions), errors,
-        ahead and behind (entries), cards, states, stats, recent, and what all cards share.
+        ahead and behind (entries), cards, pictures, states, stats, recent, and what all cards share.
     """
     store, message = workspace.store, message or {}
     outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [])
@@ -66,6 +66,7 @@ def answer(
         "errors": [{"uid": outcome.uid, "text": outcome.error} for outcome in outcomes if not outcome.stored],
         "failure": failure, "ahead": ahead, "behind": behind,
         "cards": [_card(workspace, sample) for sample in _fresh(wanted, have)[: _most(known)]],
+        "pictures": _pictures(workspace, known.get("pictures")),
         "states": {str(sample): state for sample, state in cards.states(store, have).items()},
         "stats": decisions.tally(store, collection) | {"queue": queues.count(store, collection, queue)},
         "recent": decisions.recent(store, collection, curator, RECENT),
@@ -113,6 +114,17 @@ def _fresh(wanted: list, have: list[int]) -> list[int]:
 def _most(known: dict) -> int:
     most = known.get("most")
     return min(MOST_CARDS, most) if isinstance(most, int) and most > 0 else CARDS_AT_ONCE
+
+
+def _pictures(workspace: Workspace, wanted: Any) -> dict[str, Any] | None:
+    """The pictures asked for; none of them where the pixels cannot be read, which the card says already."""
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("sample"), int):
+        return None
+    images = [image for image in wanted.get("images") or [] if isinstance(image, int)]
+    try:
+        return cards.pictures(workspace, wanted["sample"], images)
+    except CropcheckError:
+        return {"sample": wanted["sample"], "images": [], "sprite": None}
 
 
 def _card(workspace: Workspace, sample: int) -> dict[str, Any]:

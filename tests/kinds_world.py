@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data import aci, demo
-from data.bands import L2A_BANDS
+from data import aci, demo, screening
+from data.bands import L2A_BANDS, REFLECTANCE_SCALE
 from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
 
@@ -88,22 +88,27 @@ def free_spec() -> CollectionSpec:
 
 
 def free() -> Iterator[NewSample]:
-    """Twelve samples of 28 to 40 dates, each the real image nearest in the season; about every third date is a real cloudy one."""
+    """Twelve samples of 29 to 40 dates, each the real image nearest in the season; about every third date is a real cloudy one."""
     for place, field in enumerate(_fields()[:12]):
         days = [date(2019, 3, 2) + timedelta(days=place % 5 + 5 * step) for step in range(DATES - place)]
         cut = _square(field.pixels)
-        seen = [slot for slot, day in enumerate(field.acquired) if day]
-        blue = cut[:, L2A_BANDS.index("B02")].max(axis=(1, 2))
-        cloudy = sorted(seen, key=lambda slot: -int(blue[slot]))[:2]
+        is_clear = [_is_clear(pixels) for pixels in cut]
+        clear, cloudy = ([slot for slot, day in enumerate(field.acquired) if day and is_clear[slot] == wanted] for wanted in (True, False))
         pixels = np.zeros((DATES, *cut.shape[1:]), np.uint16)
         for slot, day in enumerate(days):
-            clouded = (slot * 7 + place) % 10 < 3
-            pixels[slot] = cut[cloudy[slot % 2] if clouded else _nearest(field, seen, day)]
+            clouded = cloudy and (slot * 7 + place) % 10 < 3
+            pixels[slot] = cut[_nearest(field, cloudy if clouded else clear, day)]
         rest = DATES - len(days)
         yield replace(
             field, name=f"{field.site}-2019", year=2019, inventory_code=CODES[place % 4], pixels=pixels, polygon=None, inventory=None,
             acquired=(*(day.isoformat() for day in days), *(None,) * rest), interpolated=(False,) * DATES,
         )  # fmt: skip
+
+
+def _is_clear(pixels: np.ndarray) -> bool:
+    """Whether most of the field (B, h, w) is seen."""
+    bands = dict(zip(L2A_BANDS, pixels[:, (pixels > 0).all(axis=0)] / REFLECTANCE_SCALE, strict=True))
+    return bool(bands["B02"].size and screening.clear_pixels(bands, "L2A").mean() >= screening.CLEAR_ENOUGH)
 
 
 def _nearest(field: NewSample, slots: list[int], day: date) -> int:

@@ -4,6 +4,7 @@
 const TICK_MS = 400;
 const RESEND_MS = 2000; // without an answer
 const SEND_EVERY_MS = 1500; // an answer makes Streamlit redraw the page, which a quick curator's next key would have to wait for
+const SETTLED_MS = 250; // since the last key; pictures that the card lacks are asked for then
 const ACTIVE_MS = 2500; // since the last key; cards that are not needed yet wait so long
 const PLENTY = 48, ENOUGH = 12, FEW = 6; // cards ahead: filled up to at rest, while keys come, and in haste
 const BEHIND_WANTED = 3;
@@ -57,6 +58,7 @@ class Card {
     this.failure = data.failure;
     this.follow(data);
     for (const card of data.cards) this.take(card);
+    if (data.pictures) this.takePictures(data.pictures);
     this.applyStates(data.states);
     this.view.refresh();
     if (!this.ready) this.show();
@@ -119,14 +121,8 @@ class Card {
   // Decodes the pictures now, so that showing them later takes no time.
   async take(card) {
     if (this.items.has(card.id)) return;
-    const item = { card, sprite: null, inventory: null };
+    const item = { card, sprite: null, inventory: null, more: new Map() };
     this.items.set(card.id, item);
-    const decoded = async (address) => {
-      const image = new Image();
-      image.src = address;
-      await image.decode();
-      return createImageBitmap(image);
-    };
     if (card.error) {
       item.sprite = document.createElement("canvas");
     } else {
@@ -136,6 +132,16 @@ class Card {
     card.sprite = card.inventory = null;
     this.replay(card);
     if (this.entry?.sample === card.id) this.show();
+  }
+
+  // Dates that the sprite had no room for. What was asked for and did not come is not asked for again.
+  async takePictures({ sample, images, sprite }) {
+    const item = this.items.get(sample), asked = this.message.pictures?.images ?? [];
+    if (!item) return;
+    const bitmap = sprite && (await decoded(sprite));
+    for (const image of [...asked, ...images]) item.more.set(image, null);
+    images.forEach((image, column) => item.more.set(image, { sprite: bitmap, column }));
+    if (this.entry?.sample === sample) this.view.redraw();
   }
 
   // What this browser knows and the server did not when it drew the card.
@@ -172,7 +178,8 @@ class Card {
     const active = now - this.lastKey < ACTIVE_MS;
     if (this.restarting) return this.restart(this.restarting);
     const due = this.dirty && since >= SEND_EVERY_MS;
-    if (due || (this.lacks(active ? ENOUGH : PLENTY) && (held < ENOUGH || !active))) this.send();
+    const unseen = this.ready && now - this.lastKey > SETTLED_MS && this.view.lacking().length > 0;
+    if (due || unseen || (this.lacks(active ? ENOUGH : PLENTY) && (held < ENOUGH || !active))) this.send();
   }
 
   // How many cards in a row are ready from here on.
@@ -200,9 +207,11 @@ class Card {
   send(extra = {}) {
     this.letGo();
     this.dirty = false;
-    this.message = { n: this.message.n + 1, at: performance.now(), open: true };
+    const images = this.ready ? this.view.lacking() : [];
+    const pictures = images.length ? { sample: this.entry.sample, images } : null;
+    this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures };
     this.send_({
-      n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(),
+      n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(), pictures,
       head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, ...extra,
     });
   }
@@ -296,6 +305,13 @@ class Card {
     else this.at = found;
     this.show();
   }
+}
+
+async function decoded(address) {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  return createImageBitmap(image);
 }
 
 // The card as it is after `event`, before the server has said so.

@@ -5,12 +5,13 @@ const HELP = [
   ["J", "mixed or edge field"], ["K", "not cropland"], ["L", "no visible crop signal"], ["X", "another reason, with a note"],
   ["U", "unsure"], ["F", "flag, or take the flag off"], ["Z", "undo, again and again"], ["← →", "previous, next sample"],
   ["↑ ↓", "earlier, later date"], ["Q  B", "this image is cloudy, has bad pixels"], ["V", "true colour, near infrared, NDVI, short wave"],
-  ["N", "next vegetation index"], ["E", "10–90 % range of verified samples"], ["M", "inventory pixels over the image"],
+  ["N", "next vegetation index"], ["E", "10–90 % range of verified samples"],
+  ["H", "the inventory of other years, with names"], ["M", "inventory pixels over the image"],
   ["O", "the model's reading"], ["? or I", "this list; Esc closes"],
 ];
 
 const DECISIONS = {
-  a: ["agree", {}], u: ["unsure", {}], f: ["flag", {}],
+  u: ["unsure", {}], f: ["flag", {}],
   j: ["reject", { reason: "mixed" }], k: ["reject", { reason: "not_cropland" }], l: ["reject", { reason: "no_signal" }],
 };
 
@@ -51,6 +52,11 @@ function relabel(state, digit) {
   const entry = state.data.collection.legend.find((found) => found.digit === digit);
   if (!entry) return state.view.say(`No class lies on ${digit}. C finds any class of the legend.`);
   return state.act("relabel", { code: entry.code });
+}
+
+function agree(state) {
+  if (state.item.card.code === NO_LABEL) return state.view.say("No inventory label to agree with: choose a crop (1 … 0 or C).", 4000);
+  return state.act("agree");
 }
 
 function quality(state, wanted) {
@@ -99,7 +105,8 @@ function otherReason(state) {
 function otherClass(state) {
   const { view } = state;
   const plain = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
-  const matches = (typed) => state.data.collection.legend.filter((entry) => plain(`${entry.code} ${entry.name} ${entry.name_fr}`).includes(plain(typed.trim())));
+  const classes = state.data.collection.legend.filter((entry) => entry.code !== NO_LABEL);
+  const matches = (typed) => classes.filter((entry) => plain(`${entry.code} ${entry.name} ${entry.name_fr}`).includes(plain(typed.trim())));
   const choose = (entry) => {
     view.closeSheet();
     state.act("relabel", { code: entry.code });
@@ -128,7 +135,7 @@ function help(state) {
 const ANYTIME = new Set(["ArrowLeft", "z", "?", "i", "restart"]); // they need no card on the screen
 const KEYS = {
   ...Object.fromEntries(Object.entries(DECISIONS).map(([key, [action, extra]]) => [key, (state) => state.act(action, extra)])),
-  x: otherReason, c: otherClass, "?": help, i: help,
+  a: agree, x: otherReason, c: otherClass, "?": help, i: help,
   z: (state) => state.undo(),
   restart: (state) => state.restart(),
   ArrowLeft: (state) => state.step(-1),
@@ -140,6 +147,7 @@ const KEYS = {
   v: (state) => cycle(state, "view", state.data.collection.views.length),
   n: (state) => cycle(state, "index", state.data.collection.indices.length),
   e: (state) => toggle(state, "envelope"),
+  h: (state) => toggle(state, "rotation"),
   m: (state) => toggle(state, "inventory"),
   o: (state) => toggle(state, "prediction"),
 };

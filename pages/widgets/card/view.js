@@ -1,17 +1,21 @@
 // What stands on the card, and which key or button does what.
 
+const FEW_DATES = 5; // larger frames up to here
+const STRIP = { columns: 7, rows: 2, step: 78 }; // what is seen of it at once; step: px from row to row
+
 class View {
   constructor(root, state) {
     this.root = root;
     this.state = state;
     this.find = (selector) => root.querySelector(selector);
-    this.options = { view: 0, index: 0, envelope: true, inventory: false, prediction: true };
-    this.slot = null; // the date that the curator looks at, kept from card to card
+    this.options = { view: 0, index: 0, envelope: true, inventory: false, prediction: true, rotation: false };
+    this.day = null; // of the season, that the curator looks at; kept from card to card
     this.shownAt = Infinity;
     this.painted = null;
     root.onclick = (event) => this.clicked(event);
     this.sized = new ResizeObserver(([entry]) => this.fit(Math.round(entry.contentRect.width)));
     this.sized.observe(this.find(".chart"));
+    this.find(".strip").onscroll = (event) => this.scrolled(event.target.scrollTop / STRIP.step);
     this.find("select.index").onchange = (event) => {
       this.options.index = Number(event.target.value);
       event.target.blur();
@@ -20,6 +24,7 @@ class View {
   }
 
   get collection() { return this.state.data.collection; }
+  get few() { return this.collection.aligned && this.collection.slots.length <= FEW_DATES; }
   get index() { return this.collection.indices[this.options.index] ?? this.collection.indices[0]; }
 
   clicked(event) {
@@ -53,10 +58,13 @@ class View {
       .sort((a, b) => ((a.digit + 9) % 10) - ((b.digit + 9) % 10))
       .map((entry) => `<button data-key="${entry.digit}" title="${escapeText(entry.name)} · ${escapeText(entry.name_fr)} · ${entry.code}"><kbd>${entry.digit}</kbd>${swatch(entry.color)}<span>${escapeText(entry.name)}</span></button>`)
       .join("") + `<button data-key="c"><kbd>C</kbd><span>Other class…</span></button>`;
-    this.slot = null;
+    this.day = null;
+    this.span = collection.span;
+    this.top = this.framed = 0;
     this.strip = [];
     this.find(".strip").replaceChildren();
-    this.find(".strip").classList.toggle("few", collection.slots.length <= 5);
+    this.find(".strip").classList.toggle("few", this.few);
+    this.find(".history").hidden = true; // until a card has one; then its room stays
     this.closeSheet();
     if (document.activeElement?.closest('[data-testid="stSelectbox"]')) document.activeElement.blur(); // else the keys rest
   }
@@ -68,7 +76,9 @@ class View {
     this.find(".state").hidden = true;
     this.find("main").hidden = false;
     if (card.error) return this.unreadable(card);
+    if (this.painted === null) this.find(".hint").textContent = ""; // the card that was on its way is here
     this.shown = this.choose(card);
+    this.widen(card);
     this.painted = card.id;
     this.head(card, entry);
     this.labels(card);
@@ -80,16 +90,23 @@ class View {
     this.shownAt = performance.now();
   }
 
+  // One axis for all cards; where dates are free, one that had to grow stays so.
+  widen(card) {
+    const days = [...this.span, ...card.images.map((image) => image.at)];
+    this.span = [Math.min(...days), Math.max(...days)];
+  }
+
   // The date of the card before, or else the greenest clear one.
   choose(card) {
-    const usable = card.images.map((image, place) => ({ image, place })).filter(({ image }) => image.quality === "ok");
+    const clear = card.images.map((image, place) => ({ image, place })).filter(({ image }) => image.quality === "ok");
+    const pictured = clear.filter(({ image }) => image.tile !== null), usable = pictured.length ? pictured : clear;
     if (!usable.length) return card.images.length ? 0 : -1;
     const values = card.profiles[this.collection.indices[0].name] ?? [];
-    if (this.slot === null) {
+    if (this.day === null) {
       const best = usable.reduce((a, b) => ((values[b.place] ?? -1) > (values[a.place] ?? -1) ? b : a));
-      this.slot = best.image.slot;
+      this.day = best.image.at;
     }
-    return usable.reduce((a, b) => (Math.abs(b.image.slot - this.slot) < Math.abs(a.image.slot - this.slot) ? b : a)).place;
+    return usable.reduce((a, b) => (Math.abs(b.image.at - this.day) < Math.abs(a.image.at - this.day) ? b : a)).place;
   }
 
   head(card, entry) {
@@ -101,13 +118,15 @@ class View {
   }
 
   labels(card) {
-    const named = (code) => this.collection.legend.find((entry) => entry.code === code);
-    const label = named(card.code), modal = named(card.modal);
+    const label = classOf(this.collection, card.code), unknown = card.code === NO_LABEL;
     this.find(".label .swatch").style.background = label.color;
-    this.find(".crop").textContent = label.name;
-    this.find(".crop-fr").textContent = `${label.name_fr} · ${this.collection.series || !card.code ? "" : "inventory "}code ${card.code}`;
-    this.find(".purity").innerHTML = this.collection.series || (card.purity === 1 && !this.items(card).inventory) ? ""
-      : `<b>${Math.round(card.purity * 100)} %</b> of the patch` + (card.modal !== card.code ? `<br>mostly ${swatch(modal.color)}${escapeText(modal.name)}` : "");
+    this.find(".label").classList.toggle("unknown", unknown);
+    this.find(".crop").textContent = unknown ? "No inventory label: choose a crop" : label.name;
+    this.find(".crop-fr").textContent = unknown ? `${label.name_fr} · keys 1 … 0, or C for any other` :
+      `${label.name_fr} · ${this.collection.series ? "" : "inventory "}code ${card.code}`;
+    this.find(".purity").innerHTML = this.purity(card);
+    this.root.querySelectorAll("[data-key=a]").forEach((button) => button.classList.toggle("off", unknown));
+    this.rotation(card);
     this.find(".verdict").innerHTML = this.verdict(card);
     this.root.querySelectorAll("[data-key=f]").forEach((button) => button.classList.toggle("on", card.flagged));
     const model = card.prediction;
@@ -117,6 +136,25 @@ class View {
         + (model.second ? `, then ${escapeText(model.second)} ${share(model.second_probability)}` : "") + ` <span>${escapeText(model.run)}</span>`;
     this.find("[data-key=o]").classList.toggle("on", this.options.prediction && Boolean(model));
     this.find("[data-key=o]").disabled = !model;
+  }
+
+  purity(card) {
+    if (this.collection.series || (card.purity === 1 && !this.items(card).inventory)) return "";
+    const modal = classOf(this.collection, card.modal);
+    const mostly = card.modal !== card.code ? `mostly ${swatch(modal.color)}${escapeText(modal.name)}` : "";
+    return card.code === NO_LABEL ? mostly : `<b>${Math.round(card.purity * 100)} %</b> of the patch${mostly && "<br>"}${mostly}`;
+  }
+
+  // The inventory of other years. Its room is kept once a card of the queue has had one, so that nothing below it jumps.
+  rotation(card) {
+    const row = this.find(".history");
+    if (card.history.length) row.hidden = false;
+    if (row.hidden) return;
+    const large = this.options.rotation && card.history.length > 0;
+    row.classList.toggle("large", large);
+    this.find(".years").innerHTML = card.history.length ? rotation(this.collection, card, large) : `<span class="year">no other year is known</span>`;
+    this.find("[data-key=h]").classList.toggle("on", large);
+    this.find("[data-key=h]").disabled = !card.history.length;
   }
 
   items(card) { return this.state.items.get(card.id) ?? {}; }
@@ -133,39 +171,87 @@ class View {
 
   pictures(item) {
     const { card } = item;
-    const strip = this.find(".strip");
-    while (this.strip.length < this.collection.slots.length) {
-      const frame = document.createElement("button");
-      const side = this.collection.slots.length <= 5 ? 72 : 50;
-      frame.innerHTML = `<canvas width="${side}" height="${side}"></canvas><span></span>`;
-      strip.append(frame);
-      this.strip.push({ frame, canvas: frame.firstChild, text: frame.lastChild });
-    }
     const places = new Map(card.images.map((image, place) => [image.slot, place]));
-    this.strip.forEach(({ frame, canvas, text }, slot) => {
-      const place = places.get(slot) ?? -1;
-      const image = card.images[place];
-      drawTile(canvas, item, place, this.options.view);
-      frame.className = `frame ${image ? image.quality : "missing"}${place === this.shown && place >= 0 ? " here" : ""}`;
-      frame.disabled = !image;
-      if (image) frame.dataset.date = place;
-      else delete frame.dataset.date;
-      text.textContent = dateText(image?.acquired ?? this.collection.slots[slot]);
-      frame.title = image ? imageText(image) : "no image";
-    });
-    drawTile(this.find(".big"), item, this.shown, this.options.view, this.options.inventory);
+    this.cells = this.collection.aligned ? this.collection.slots.map((_, slot) => places.get(slot) ?? -1) : card.images.map((_, place) => place);
+    this.frames(this.cells.length);
+    this.scrollTo(this.cells.indexOf(this.shown));
+    this.drawStrip(item);
+    drawTile(this.find(".big"), item, pictureOf(item, card.images[this.shown]), this.options.view, this.options.inventory);
     const image = card.images[this.shown];
-    this.find(".date").textContent = image ? imageText(image) : "This sample has no image.";
-    this.find(".view").textContent = this.collection.views[this.options.view].title + (card.outline ? ", field mean in the field's shape" : "");
+    const place = this.cells.length > STRIP.columns * STRIP.rows ? ` · ${this.shown + 1} of ${card.images.length}` : "";
+    this.find(".date").textContent = image ? imageText(card, image) + place : "This sample has no image.";
+    this.find(".view").textContent = this.collection.views[this.options.view].title + (card.outline ? ", field mean in the field's shape" : "")
+      + (image && pictureOf(item, image) === undefined ? ", on its way" : "");
     const on = { q: image?.quality === "cloud", b: image?.quality === "bad", m: this.options.inventory && Boolean(item.inventory) };
     for (const [key, lit] of Object.entries(on)) this.find(`[data-key=${key}]`).classList.toggle("on", lit);
     this.find("[data-key=m]").disabled = !item.inventory;
   }
 
+  // As many frames as there are dates; what a shorter season leaves over is hidden.
+  frames(count) {
+    const strip = this.find(".strip"), side = this.few ? 72 : 50;
+    while (this.strip.length < count) {
+      const frame = document.createElement("button");
+      frame.className = "frame"; // its height, which scrolling goes by
+      frame.innerHTML = `<canvas width="${side}" height="${side}"></canvas><span></span>`;
+      strip.append(frame);
+      this.strip.push({ frame, canvas: frame.firstChild, text: frame.lastChild });
+    }
+    if (count === this.framed) return;
+    this.framed = count;
+    this.strip.forEach(({ frame }, cell) => (frame.hidden = cell >= count));
+    strip.classList.toggle("long", count > STRIP.columns * STRIP.rows);
+  }
+
+  // The date shown is in view.
+  scrollTo(cell) {
+    const row = Math.floor(Math.max(0, cell) / STRIP.columns);
+    const last = Math.max(0, Math.ceil(this.cells.length / STRIP.columns) - STRIP.rows);
+    const top = this.few ? 0 : Math.min(last, Math.max(row - STRIP.rows + 1, Math.min(row, this.top)));
+    if (top !== this.top) this.find(".strip").scrollTop = top * STRIP.step;
+    this.top = top;
+  }
+
+  // By the curator, who wants to see other dates.
+  scrolled(top) {
+    if (Math.abs(top - this.top) < 0.02) return;
+    this.top = top;
+    if (this.state.ready) this.drawStrip(this.state.item);
+  }
+
+  // The frames in view, from and to: a season may have 150 dates.
+  seen() {
+    const from = Math.floor(this.top) * STRIP.columns;
+    return this.few ? [0, this.cells.length] : [from, Math.min(this.cells.length, from + STRIP.columns * (STRIP.rows + 1))];
+  }
+
+  drawStrip(item) {
+    const { card } = item, [from, to] = this.seen();
+    for (let cell = from; cell < to; cell++) {
+      const { frame, canvas, text } = this.strip[cell];
+      const place = this.cells[cell], image = card.images[place];
+      drawTile(canvas, item, pictureOf(item, image), this.options.view);
+      frame.className = `frame ${image ? image.quality : "missing"}${image && place === this.shown ? " here" : ""}`;
+      frame.disabled = !image;
+      if (image) frame.dataset.date = place;
+      else delete frame.dataset.date;
+      text.textContent = dateText(image?.acquired ?? this.collection.slots[cell]);
+      frame.title = image ? imageText(card, image) : "no image";
+    }
+  }
+
+  // Images in view whose pictures are not here yet, the one shown large first.
+  lacking() {
+    const { item } = this.state, [from, to] = this.seen();
+    const places = [this.shown, ...this.cells.slice(from, to)];
+    const images = places.map((place) => item.card.images[place]).filter((image) => image && pictureOf(item, image) === undefined);
+    return [...new Set(images.map((image) => image.id))];
+  }
+
   season() {
     const { item } = this.state;
     if (!item) return;
-    this.find(".chart").innerHTML = chart(this.collection, item.card, this.index, this.shown, this.options.envelope);
+    this.find(".chart").innerHTML = chart(this.collection, item.card, this.index, this.span, this.shown, this.options.envelope);
     const value = item.card.profiles[this.index.name]?.[this.shown];
     this.find(".value").textContent = value == null ? "–" : value.toFixed(2);
     this.find(".key-of-bands").innerHTML = !this.options.envelope ? "" : item.card.envelopes.map((envelope) =>
@@ -183,8 +269,9 @@ class View {
     const { card } = this.state.item;
     if (!card.images[place]) return;
     this.shown = place;
-    this.slot = card.images[place].slot;
+    this.day = card.images[place].at;
     this.redraw();
+    this.state.ask();
   }
 
   // --- what surrounds the card ----------------------------------------------------------------------------------------------
