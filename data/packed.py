@@ -28,7 +28,6 @@ from data.workspace import Workspace
 
 QUALITIES = ("", "ok", "cloud", "bad")  # by their number in the quality files; 0 = no image
 OK, CLOUD, BAD = 1, 2, 3
-_MONTH_STARTS = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])  # days before the month, by its number
 
 UNSEEN = """
 select s.id, s.collection, s.shard, s.shard_row, c.bands from sample s join collection c on c.name = s.collection
@@ -50,7 +49,7 @@ class Batch:
     polygons: N GeoJSON geometries in EPSG:4326 as text, or None.
     codes: (N,) inventory codes, 0 = none known.
     pixels: (N, T, B) uint16 reflectance x 10 000, 0 = no data; a sample's images come first, in time order.
-    dates: (N, T) int32 as yyyymmdd, 0 = no image.
+    dates: (N, T) uint16 days since 1970-01-01, 0 = no image.
     quality: (N, T) uint8, positions in QUALITIES.
     """
 
@@ -149,7 +148,7 @@ class Block:
     """The samples of one shard, n of them, over its T slots, which may be fewer than the collection's.
 
     samples: (n,) int64 numbers.
-    dates: (n, T) int32 as yyyymmdd, 0 = no image.
+    dates: (n, T) uint16 days since 1970-01-01, 0 = no image.
     quality: (n, T) uint8 in force, positions in QUALITIES.
     pixels: (n, T, B) uint16 reflectance x 10 000, 0 = no data; may be a memory map.
     """
@@ -223,16 +222,14 @@ def _rows(workspace: Workspace, collection: Collection, shard: str, kind: str, r
 
 
 def day_of_year(dates: np.ndarray) -> np.ndarray:
-    """Dates as yyyymmdd -> int64 day of year from 1; 0 stays 0."""
-    dates = np.asarray(dates, dtype=np.int64)
-    year, month, day = dates // 10_000, dates // 100 % 100, dates % 100
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    return np.where(dates > 0, _MONTH_STARTS[month] + day + (leap & (month > 2)), 0)
+    """Days since 1970-01-01 -> int64 day of year from 1; 0 stays 0."""
+    known = np.asarray(dates).astype("datetime64[D]")
+    return np.where(dates > 0, (known - known.astype("datetime64[Y]")).astype(np.int64) + 1, 0)
 
 
 def iso(date: int) -> str:
-    """20170601 -> 2017-06-01."""
-    return f"{date // 10_000:04d}-{date // 100 % 100:02d}-{date % 100:02d}"
+    """17167 days since 1970-01-01 -> 2017-01-01."""
+    return str(np.datetime64(int(date), "D"))
 
 
 def materialise(workspace: Workspace, samples: Iterable[Any]) -> None:
@@ -264,7 +261,7 @@ def _images(workspace: Workspace, row: Any) -> list[tuple[int, str, int, int, di
     values = {name: indices.compute(name, by_band) for name in indices.available(bands)}
     days = day_of_year(dates)
     return [
-        (int(slot), iso(int(dates[slot])), int(days[slot]), int(quality[slot]), {name: value[slot] for name, value in values.items()})
+        (int(slot), iso(dates[slot]), int(days[slot]), int(quality[slot]), {name: value[slot] for name, value in values.items()})
         for slot in np.flatnonzero(dates)
     ]
 
@@ -328,8 +325,9 @@ def _counted(dates_path: str, quality_path: str, stamp: int) -> tuple[Counter[tu
     """Images by month and quality, and the first and last date, of a shard, which never changes."""
     dates, quality = shards.open_map(dates_path), shards.open_map(quality_path)
     there = dates > 0
-    keys, counts = np.unique(dates[there] // 100 * 10 + quality[there], return_counts=True)
-    found = Counter(
-        {(f"{key // 1000:04d}-{key // 10 % 100:02d}", QUALITIES[key % 10]): int(n) for key, n in zip(keys, counts, strict=True)}
-    )
+    month = dates[there].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    keys, counts = np.unique(month * len(QUALITIES) + quality[there], return_counts=True)
+    found: Counter[tuple[str, str]] = Counter()
+    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+        found[str(np.datetime64(key // len(QUALITIES), "M")), QUALITIES[key % len(QUALITIES)]] = count
     return found, (int(dates[there].min()), int(dates[there].max())) if there.any() else None

@@ -10,7 +10,7 @@ the first ('') carry it in their names, as `0000.series.1.npy`, and `collection.
 
 A shard of a packed collection (see `data.packed`) has its own T, at most the collection's, no series, and two files more:
 
-    0000.dates.npy      (N, T) int32, yyyymmdd of the image, 0 = none
+    0000.dates.npy      (N, T) uint16, date of the image as days since 1970-01-01, 0 = none
     0000.quality.npy    (N, T) uint8, 0 = no image, 1 ok, 2 cloud, 3 bad, as at import
 """
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from geopandas import GeoSeries
     from pandas import DataFrame
 
-SHARD_SAMPLES = 5_000  # about 70 MB of numbers as they are read
+SHARD_DATES = 400_000  # dates a shard, of all its parcels: about 55 MB of numbers as they are read
+LONGEST_TO_SHORTEST = 1.2  # of a shard's series: what it is padded by stays below that
 COLUMNS = ("id", "CODE_CULTU", "path", "sequencelength")
 L2A_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 _QUALITY = ("QA10", "QA20", "QA60", "doa")
@@ -349,9 +350,15 @@ class _Region:
 
     def plan(self) -> list[tuple[str, list[str]]]:
         """Shards with the names of their parcels: by length of the series, so that the shards need little padding."""
-        ordered = self.index["length"].sort_values(kind="stable").index.tolist()
-        starts = range(0, len(ordered), SHARD_SAMPLES)
-        return [(f"{self.region}-{number:04d}", ordered[start : start + SHARD_SAMPLES]) for number, start in enumerate(starts)]
+        shards: list[list[str]] = []
+        shortest = dates = 0
+        for name, length in self.index["length"].sort_values(kind="stable").items():
+            if not shards or dates + length > SHARD_DATES or length > shortest * LONGEST_TO_SHORTEST:
+                shards.append([])
+                shortest, dates = length, 0
+            shards[-1].append(name)
+            dates += length
+        return [(f"{self.region}-{number:04d}", named) for number, named in enumerate(shards)]
 
     def make(self, wanted: list[str]) -> tuple[Batch | None, Report]:
         """The parcels of a shard that can be made."""
@@ -472,7 +479,7 @@ def column_order(series: list[np.ndarray], level: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """N series as stored: pixels (N, T, B) uint16, dates (N, T) int32 yyyymmdd, quality (N, T) uint8, see `packed.Batch`.
+    """N series as stored: pixels (N, T, B) uint16, dates (N, T) uint16 days, quality (N, T) uint8, see `packed.Batch`.
 
     T is the longest of them. dropped: (N,) dates that are not kept: without a day or a value, or a day's second.
     """
@@ -504,12 +511,12 @@ def decoded(series: list[np.ndarray], order: tuple[str, ...], level: str, year: 
     slot = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
     shape = (len(series), max(1, int(counts.max(initial=0))))
     result = Decoded(
-        np.zeros((*shape, pixels.shape[1]), np.uint16), np.zeros(shape, np.int32), np.zeros(shape, np.uint8),
+        np.zeros((*shape, pixels.shape[1]), np.uint16), np.zeros(shape, np.uint16), np.zeros(shape, np.uint8),
         np.bincount(parcel, minlength=len(series)) - counts,
     )  # fmt: skip
     place = parcel[kept], slot
     result.pixels[place] = pixels[kept]
-    result.dates[place] = _yyyymmdd(day[kept])
+    result.dates[place] = day[kept].astype(np.int64)
     result.quality[place] = _quality(pixels[kept], {name: values[kept] for name, values in columns.items()}, level)
     return result
 
@@ -536,12 +543,6 @@ def _days(acquired: np.ndarray) -> np.ndarray:
 def _year(days: np.ndarray) -> np.ndarray:
     """(n,) calendar year; 0 where there is no time."""
     return np.where(np.isnat(days), 0, days.astype("datetime64[Y]").astype(np.int64) + 1970)
-
-
-def _yyyymmdd(days: np.ndarray) -> np.ndarray:
-    months = days.astype("datetime64[M]")
-    month, day = months.astype(np.int64) % 12 + 1, (days - months).astype(np.int64) + 1
-    return (_year(days) * 10_000 + month * 100 + day).astype(np.int32)
 
 
 def _pixels(values: np.ndarray) -> np.ndarray:

@@ -126,9 +126,8 @@ def main() -> None:
                 print(f"  {name}: {found['seconds']:.2f} s, peak {found['peak_mb']:.0f} MB{rate}")
                 peaks[name, parcels] = found["peak_mb"]
             print("  " + ", ".join(f"{key} {value:.2f}" for key, value in sizes(home).items()))
-    print(
-        f"peak memory of the import, {given.parcels} to {given.small}: {peaks['import', given.parcels] / peaks['import', given.small]:.2f}"
-    )
+    ratio = peaks["import", given.parcels] / peaks["import", given.small]
+    print(f"peak memory of the import, {given.parcels * given.regions} parcels to {given.small}: {ratio:.2f}")
 
 
 if __name__ == "__main__":
