@@ -255,6 +255,7 @@ def _sample(
     except (OSError, ValueError, RuntimeError) as error:
         raise Unusable("unreadable files", f"{entry.images[0].file.name}: {error}") from error
     dates = {slot: date for date, slot in at.items()}
+    field = placing.field(outline, pixels, found.crs, found.transform)
     outline, lon, lat = placing.place(entry, pixels, found.crs, found.transform, outline, report)
     return NewSample(
         name=entry.name,
@@ -270,6 +271,7 @@ def _sample(
         crs=found.crs,
         transform=found.transform,
         polygon=outline,
+        field=field,
         clear=None if scl is None else ~np.isin(scl, options.masked),
         scl=scl,
         part=entry.part,

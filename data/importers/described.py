@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +102,9 @@ def _told(folder: Path) -> dict:
     if not (folder / FILE).is_file():
         return {}
     try:
-        return dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        told = dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+        return dict(told["cropcheck"]) if "stac_version" in told else told
+    except (ValueError, TypeError, KeyError) as error:
         raise BadInput(f"{folder / FILE} is not a JSON object: {error}. Mend it or take it away.") from error
 
 
@@ -337,11 +338,3 @@ def places(dates: list[str], slots: tuple[str, ...], aligned: bool) -> dict[str,
     at = {slot: place for place, slot in enumerate(slots)}
     found = {date: at.get(date, at.get(date[5:])) for date in dates}
     return {date: place for date, place in found.items() if place is not None}
-
-
-def as_json(spec: CollectionSpec) -> dict:
-    """A collection as `collection.json` says it: what `describe` reads back."""
-    keys = ("name", "title", "bands", "level", "slots", "aligned", "height", "width", "composites", "simulated", "licence", "attribution")
-    return {key: getattr(spec, key) for key in keys} | {
-        "legend": [asdict(entry) for entry in spec.legend], "learned": [asdict(entry) for entry in spec.learned],
-    }  # fmt: skip

@@ -181,6 +181,7 @@ def _sample(entry: Entry, spec: CollectionSpec, legend: Legend, options: Options
         transform=header.transform,
         inventory=_inventory(entry, read, (height, width), report),
         polygon=outline,
+        field=placing.field(outlines.get(entry.site), pixels, header.crs, header.transform),
         clear=None if scl is None else ~np.isin(scl, options.masked),
         scl=scl,
         quality=tuple(rows[slot].quality if slot in rows else None for slot in slots),

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.features import shapes
+from rasterio.features import geometry_mask, shapes
 from rasterio.transform import Affine
 from rasterio.warp import transform, transform_geom
+from scipy import ndimage
 from shapely.geometry import mapping, shape
 
 from data.errors import BadInput
@@ -65,6 +66,19 @@ def place(
     x, y = _apply(transform_, seen.shape[1] / 2, seen.shape[0] / 2)
     (lon,), (lat,) = transform(crs, "EPSG:4326", [x], [y])
     return None, lon, lat
+
+
+def field(outline: dict | None, pixels: np.ndarray, crs: str, transform_: tuple[float, ...]) -> np.ndarray | None:
+    """(h, w) bool: the pixels whose middle lies in a told outline, one pixel away from its edge where that leaves any.
+
+    None where there is no outline, where it holds no pixel, and where the patch is masked to its field already.
+    """
+    if outline is None or not (pixels > 0).any(axis=(0, 1)).all():
+        return None
+    projected = transform_geom("EPSG:4326", crs, outline)
+    mask = geometry_mask([projected], pixels.shape[-2:], Affine(*transform_), invert=True)
+    inner = ndimage.binary_erosion(mask)
+    return inner if inner.any() else (mask if mask.any() else None)
 
 
 def _pixel(entry: Entry, crs: str, transform_: tuple[float, ...]) -> tuple[float, float]:
