@@ -258,13 +258,21 @@ def _interpolation(count: int, length: int) -> np.ndarray:
     return weights
 
 
-def open_raster(path: str | Path, *, name: str = "", year: int | None = None, no_label: frozenset[int] | None = None) -> Raster:
+def open_raster(
+    path: str | Path,
+    *,
+    name: str = "",
+    year: int | None = None,
+    no_label: frozenset[int] | None = None,
+    besides: frozenset[int] = frozenset(),
+) -> Raster:
     """What an inventory raster says of itself.
 
     Args:
         path: a file, or what GDAL opens (/vsicurl/https://...).
         name: what to call it in reports; by default the file's name.
-        no_label: codes that are no label; by default 0, and also 10 (cloud) in Canada's Annual Crop Inventory.
+        no_label: codes that are no label; by default 0, and also 10 (cloud) where the colours are those of Canada's inventory.
+        besides: more codes that are no label.
 
     Raises:
         BadInput: it is no raster, has no CRS or no position, several bands, or no whole codes.
@@ -274,11 +282,11 @@ def open_raster(path: str | Path, *, name: str = "", year: int | None = None, no
         with opened(path) as dataset:
             _check(dataset, name)
             colours, names = _colours(dataset), _names(dataset)
-            is_aci = _is_aci(colours)
+            is_aci = looks_like_aci(colours)
             return Raster(
                 path=str(path), name=name, year=year, crs=dataset.crs.to_wkt(), transform=dataset.transform,
                 height=dataset.height, width=dataset.width, block=dataset.block_shapes[0], nodata=dataset.nodata,
-                no_label=(NO_LABEL_ACI if is_aci else NO_LABEL) if no_label is None else no_label | NO_LABEL,
+                no_label=besides | ((NO_LABEL_ACI if is_aci else NO_LABEL) if no_label is None else no_label),
                 colours=colours, names=names, is_aci=is_aci,
             )  # fmt: skip
     except RasterioError as error:
@@ -305,8 +313,9 @@ def _colours(dataset: rasterio.DatasetReader) -> dict[int, str]:
     return {code: "#{:02x}{:02x}{:02x}".format(*rgba[:3]) for code, rgba in table.items() if any(rgba[:3]) and rgba[3]}
 
 
-def _is_aci(colours: dict[int, str]) -> bool:
-    official = {entry.code: entry.color for entry in aci.legend() if entry.code}
+def looks_like_aci(colours: dict[int, str]) -> bool:
+    """Whether most of the colours are those of Canada's Annual Crop Inventory for their codes; also where there are none."""
+    official = {entry.code: entry.color for entry in aci.legend()}
     told = [code for code in official if code in colours]
     return not colours or sum(colours[code] == official[code] for code in told) * 2 > len(told)
 

@@ -22,14 +22,22 @@ def codes_at(sources: Sequence, lon: np.ndarray, lat: np.ndarray) -> tuple[np.nd
     Raises:
         BadInput: a file cannot be read to its end.
     """
+    codes, first = first_covering(sources, lon, lat)
+    return codes, first >= 0
+
+
+def first_covering(sources: Sequence, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`codes_at`, with the position (N,) in `sources` of the first that covers each point, -1 = none, in place of `covered`."""
     lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
-    codes, covered = np.zeros(len(lon), dtype=np.uint16), np.zeros(len(lon), dtype=bool)
-    for source in sources:
-        open_still = np.flatnonzero(~covered)
-        if not open_still.size:
+    codes, first = np.zeros(len(lon), dtype=np.uint16), np.full(len(lon), -1)
+    for position, source in enumerate(sources):
+        still = np.flatnonzero(first < 0)
+        if not still.size:
             break
-        codes[open_still], covered[open_still] = source.codes_at(lon[open_still], lat[open_still])
-    return codes, covered
+        found, covered = source.codes_at(lon[still], lat[still])
+        codes[still] = found
+        first[still[covered]] = position
+    return codes, first
 
 
 def cut(source, crs: str, transform: Sequence[float], height: int, width: int) -> np.ndarray:
@@ -48,12 +56,15 @@ def cut(source, crs: str, transform: Sequence[float], height: int, width: int) -
     return source.cuts(crs, np.array([tuple(transform)[:6]], dtype=np.float64), height, width)[0]
 
 
-def around(raster: Raster, lon: np.ndarray, lat: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def around(
+    raster: Raster, lon: np.ndarray, lat: np.ndarray, side: int, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What lies around points, in the raster's own pixels.
 
     Args:
         lon, lat: (N,) degrees, EPSG:4326.
         side: rows and columns of the window, odd; the point lies in its middle pixel.
+        labels: (N,) codes whose share is the purity; by default the points' own.
 
     Returns:
         centre (N,) uint16, the code at the point, 0 = none; and of the window `modal_codes`' modal (N,) uint16 and purity (N,) float64.
@@ -74,7 +85,7 @@ def around(raster: Raster, lon: np.ndarray, lat: np.ndarray, side: int) -> tuple
             some = of[start : start + step]
             pixels = flat.take(at[start : start + step, None] + inside)
             centre[some] = pixels[:, half * side + half]
-            modal[some], purity[some] = modal_codes(pixels, centre[some])
+            modal[some], purity[some] = modal_codes(pixels, centre[some] if labels is None else labels[some])
 
     raster.by_tile((rows - half, rows + half + 1), (cols - half, cols + half + 1), look_up)
     return centre, modal, purity

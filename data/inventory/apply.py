@@ -1,0 +1,437 @@
+"""Reading inventories for a collection: what every sample gets of them, and how the collection changes from one state to the next.
+
+What changes lies in the database and in the shards' side files (series and inventory, see `data.shards`). New side files are written
+under a new version first; one transaction then changes the rows and says which version is in force; the files of the version before
+are removed last. Whenever the work is killed, the collection is whole, as it was or as it will be.
+"""
+
+import fcntl
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sqlite_utils import Database
+
+from data import catalogue, importing, indices, screening, shards
+from data.errors import BadInput
+from data.importing import NO_LABEL, LegendClass
+from data.inventory.legends import Book
+from data.inventory.polygons import Layer
+from data.inventory.rasters import Raster
+from data.inventory.sampling import around, first_covering, modal_codes
+from data.inventory.sources import Options, open_all
+from data.report import Report
+from data.workspace import Workspace
+
+MASKED_SCL = (0, 1, 3, 8, 9, 10)  # no data, saturated, shadow, cloud medium and high, cirrus
+STATS = ".stats"  # (N, T, 1 + 5 K) float64, only while a change is made: clear share and statistics of K indices, NaN = nothing seen
+QUALITY = ".quality"  # likewise (N, T) uint8: positions in QUALITIES
+QUALITIES = ("", "ok", "cloud", "bad")
+FIELD_SIDE = 32  # a parcel without pixels of its own is looked at in so many rows and columns
+AROUND_SIDE = 3  # and one without an outline in so many of the inventory's pixels
+
+SAMPLES = """
+select s.id, s.year, s.inventory_code, s.site, g.lon, g.lat from sample s join site g on g.id = s.site
+where s.collection = ? order by s.shard, s.shard_row
+"""
+PLACES = """
+select s.shard_row, s.height, s.width, s.crs, s.transform, g.polygon from sample s join site g on g.id = s.site
+where s.collection = ? and s.shard = ? order by s.shard_row
+"""
+
+Source = Raster | Layer
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass
+class Samples:
+    """The N samples of a collection, by shard and row.
+
+    numbers, years, sites: (N,) int64; lon, lat: (N,) degrees; old: (N,) uint16 inventory codes as they are.
+    shards: name -> slice of its samples.
+    codes, sources: (N,) the code at the centre in the sample's own year, and the position of its source in that year's, -1 = none.
+    new: (N,) uint16 inventory codes as they will be; modal (N,) uint16 and purity (N,) float64 likewise.
+    seen: all codes met on patches.
+    """
+
+    numbers: np.ndarray
+    years: np.ndarray
+    old: np.ndarray
+    sites: np.ndarray
+    lon: np.ndarray
+    lat: np.ndarray
+    shards: dict[str, slice]
+    codes: np.ndarray
+    sources: np.ndarray
+    new: np.ndarray
+    modal: np.ndarray
+    purity: np.ndarray
+    seen: set[int] = field(default_factory=set)
+
+
+def apply(
+    workspace: Workspace,
+    name: str,
+    texts: Sequence[str],
+    report: Report,
+    *,
+    options: Options = Options(),  # noqa: B008 - frozen
+    legend: str | None = None,
+    progress: Tell = lambda done, total, what: None,
+) -> dict:
+    """Read inventories for a collection.
+
+    The inventories of a sample's own year give it its code (where it has none), modal code, purity and the codes of its patch; all
+    years together give the sites' history. A code that a sample has already is never changed; where the inventory says otherwise
+    that is remarked on.
+
+    Args:
+        name: of the collection.
+        texts: paths or http(s) URLs of rasters, polygon layers, or zips of them; of one year the first that covers a sample counts.
+        report: is filled; its `done` becomes the number of samples that lie on an inventory of their year.
+        legend: "aci", "file", a CSV, or None; see `legends.Book`.
+
+    Returns:
+        JSON-ready {"collection", "samples", "years", "legend", "labelled", "codes"}: labelled = samples that had no code before; codes =
+        [{"code", "name", "samples"}] at the centres, by falling number.
+
+    Raises:
+        BadInput: no inventory can be used, one cannot be read to its end, or the collection is being changed by something else.
+        UnknownCollection: there is none of that name.
+    """
+    collection = catalogue.collection(workspace.store, name)
+    folder = workspace.shards(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, name) as scratch:
+        samples = _load(workspace, name)
+        book = Book(catalogue.legend(workspace.store, name), legend)
+        area = samples.lon.min(), samples.lat.min(), samples.lon.max(), samples.lat.max()
+        by_year = open_all(texts, scratch, options, book, area, report)
+        history = _at_centres(samples, by_year)
+        _say_what_differs(workspace, samples, by_year, book, report)
+        remove_other_sides(folder, collection.side)
+        of_own_year = bool((samples.sources >= 0).any())
+        side = collection.side if collection.is_series or not of_own_year else str(int(collection.side or 0) + 1)
+        for done, shard in enumerate(samples.shards if of_own_year else ()):
+            progress(done, len(samples.shards) + 1, shard)
+            _Shard(workspace, collection, samples, by_year, shard, side).work()
+        labels = Counter(samples.new.tolist())
+        seen = samples.seen | {int(code) for _, codes in history.values() for code in np.unique(codes)}
+        kind, entries, learned, outside = book.settle(labels, seen, [source for sources in by_year.values() for source in sources])
+        progress(len(samples.shards), len(samples.shards) + 1, "writing")
+        with workspace.store.writing() as db:
+            _check_unchanged(db, collection, samples)
+            _write_legend(db, name, entries, learned)
+            _write(db, samples, history)
+            if side != collection.side:
+                _write_images(db, collection, samples, folder, side)
+                db.execute("update collection set side = ? where name = ?", [side, name])
+        remove_other_sides(folder, side)
+        progress(len(samples.shards) + 1, len(samples.shards) + 1, "")
+    report.done = int((samples.sources >= 0).sum())
+    for code in sorted(outside):
+        report.remark("codes outside the legend", str(code), f"{labels[code]} samples" if labels[code] else "beside the samples' centres")
+    return {
+        "collection": name, "samples": report.done, "years": sorted(by_year), "legend": kind,
+        "labelled": int(((samples.old == NO_LABEL.code) & (samples.new != NO_LABEL.code)).sum()),
+        "codes": _counted(workspace, name, samples),
+    }  # fmt: skip
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[Path]:
+    """Nobody else reads inventories for this collection meanwhile (the lock goes with the process); gives an empty folder to work in."""
+    scratch = folder / ".inventory"
+    with (folder / ".inventory.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"Inventories are being read for {name} already. Wait until that is done, or stop it.") from None
+        shutil.rmtree(scratch, ignore_errors=True)  # of a killed run
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _load(workspace: Workspace, name: str) -> Samples:
+    with workspace.store.reading() as db:
+        db.conn.row_factory = None  # plain tuples
+        rows = db.execute(SAMPLES, [name]).fetchall()
+        counts = db.execute("select shard, count(*) from sample where collection = ? group by shard order by shard", [name]).fetchall()
+    if not rows:
+        raise BadInput(f"{name} has no samples yet, so there is nothing to look up. Import some first.")
+    numbers, years, codes, sites, lon, lat = (np.array(column) for column in zip(*rows, strict=True))
+    ends = np.cumsum([count for _, count in counts]).tolist()
+    slices = {shard: slice(end - count, end) for (shard, count), end in zip(counts, ends, strict=True)}
+    old = codes.astype(np.uint16)
+    return Samples(
+        numbers, years, old, sites, lon, lat, slices, codes=np.zeros_like(old), sources=np.full(len(old), -1), new=old.copy(),
+        modal=old.copy(), purity=np.ones(len(old)),
+    )  # fmt: skip
+
+
+def _at_centres(samples: Samples, by_year: dict[int, list[Source]]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Fill `codes`, `sources` and `new`; gives year -> the sites (M,) that have a code then, and these (M,)."""
+    sites, first, back = np.unique(samples.sites, return_index=True, return_inverse=True)
+    history = {}
+    for year, sources in by_year.items():
+        codes, position = first_covering(sources, samples.lon[first], samples.lat[first])
+        history[year] = sites[codes > 0], codes[codes > 0]
+        own = samples.years == year
+        samples.codes[own], samples.sources[own] = codes[back][own], position[back][own]
+    samples.new = np.where(samples.old == NO_LABEL.code, samples.codes, samples.old)
+    return history
+
+
+def _say_what_differs(workspace: Workspace, samples: Samples, by_year: dict, book: Book, report: Report) -> None:
+    on_file = np.isin(samples.years, list(by_year))
+    outside = np.flatnonzero(on_file & (samples.sources < 0))
+    uncoded = np.flatnonzero((samples.sources >= 0) & (samples.new == NO_LABEL.code))
+    otherwise = np.flatnonzero((samples.codes > 0) & (samples.codes != samples.new))
+    names = _names(workspace, samples.numbers[np.concatenate([outside, uncoded, otherwise])])
+    for at in outside:
+        fact = f"{samples.lat[at]:.5f} N {samples.lon[at]:.5f} E in {samples.years[at]}"
+        report.leave_out("outside the inventory", names[samples.numbers[at]], fact)
+    for at in uncoded:
+        report.remark("without a label in the inventory", names[samples.numbers[at]])
+    for at in otherwise:
+        here, there = int(samples.old[at]), int(samples.codes[at])
+        fact = f"{book.called(here)} ({here}) here, {book.called(there)} ({there}) in the inventory"
+        report.remark("labels kept although the inventory says otherwise", names[samples.numbers[at]], fact)
+    for year, count in sorted(Counter(samples.years[~on_file].tolist()).items()):
+        report.remark("years of samples without an inventory of their own", str(year), f"{count} samples")
+
+
+def _names(workspace: Workspace, numbers: np.ndarray) -> dict[int, str]:
+    with workspace.store.reading() as db:
+        rows = db.execute("select id, name from sample where id in (select value from json_each(?))", [json.dumps(numbers.tolist())])
+        return {row["id"]: row["name"] for row in rows}
+
+
+class _Shard:
+    """The samples of one shard: their patches' codes, and what follows from these."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        collection: catalogue.Collection,
+        samples: Samples,
+        by_year: dict[int, list[Source]],
+        shard: str,
+        side: str,
+    ) -> None:
+        self.collection, self.samples, self.by_year, self.shard, self.side = collection, samples, by_year, shard, side
+        self.folder = workspace.shards(collection.name)
+        self.at = samples.shards[shard]
+        with workspace.store.reading() as db:
+            self.places = db.execute(PLACES, [collection.name, shard]).fetchall()
+
+    def work(self) -> None:
+        if self.collection.is_series:
+            self._parcels()
+            return
+        inventory = self._inventory()
+        changed = []  # rows whose field is another one now
+        for (year, position, crs, height, width), rows in self._groups().items():
+            transforms = np.array([json.loads(self.places[row]["transform"]) for row in rows])
+            cuts = self.by_year[year][position].cuts(crs, transforms, height, width)
+            for row, cut in zip(rows, cuts, strict=True):
+                inventory[row] = 0
+                inventory[row, :height, :width] = cut
+            self._compose(
+                rows, cuts, [self._outline(row, crs, transform, height, width) for row, transform in zip(rows, transforms, strict=True)]
+            )
+            changed += [row for row in rows if self.places[row]["polygon"] is None]
+        self.samples.seen.update(np.unique(inventory).tolist())
+        self._write(".inventory", inventory)
+        self._observe(sorted(changed), inventory)
+
+    def _groups(self) -> dict[tuple, list[int]]:
+        """(year, source, CRS, height, width) -> rows of the shard that lie on an inventory of their year."""
+        groups: dict[tuple, list[int]] = {}
+        for row, (place, year, source) in enumerate(
+            zip(self.places, self.samples.years[self.at], self.samples.sources[self.at], strict=True)
+        ):
+            if source >= 0:
+                groups.setdefault((int(year), int(source), place["crs"], place["height"], place["width"]), []).append(row)
+        return groups
+
+    def _compose(self, rows: list[int], cuts: np.ndarray, outlines: list[np.ndarray | None]) -> None:
+        """Modal code and purity, of the field's pixels where there is an outline."""
+        inside = cuts.copy()
+        for cut, outline in zip(inside, outlines, strict=True):
+            if outline is not None:
+                cut[~outline] = 0
+        at = self.at.start + np.array(rows)
+        self.samples.modal[at], self.samples.purity[at] = modal_codes(inside.reshape(len(rows), -1), self.samples.new[at])
+
+    def _outline(self, row: int, crs: str, transform: np.ndarray, height: int, width: int) -> np.ndarray | None:
+        """(height, width) bool, the pixels with their centres in the site's polygon, or the one nearest to it; None = no polygon."""
+        text = self.places[row]["polygon"]
+        if text is None:
+            return None
+        import shapely
+        from pyproj import Transformer
+
+        a, b, c, d, e, f = transform
+        row_at, col_at = np.mgrid[0.5:height, 0.5:width]
+        x, y = a * col_at + b * row_at + c, d * col_at + e * row_at + f
+        polygon = shapely.transform(
+            shapely.from_geojson(text), Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform, interleaved=False
+        )
+        shapely.prepare(polygon)
+        inside = shapely.contains_xy(polygon, x, y)
+        if not inside.any():
+            inside.flat[shapely.distance(polygon, shapely.points(x, y)).argmin()] = True
+        return inside
+
+    def _parcels(self) -> None:
+        """Parcel means have no pixels: the inventory is looked at over the outline, or around the point."""
+        outlined: dict[tuple[int, int], list[int]] = {}
+        bare: dict[tuple[int, int], list[int]] = {}
+        for (year, position, *_), rows in self._groups().items():
+            for row in rows:
+                (bare if self.places[row]["polygon"] is None else outlined).setdefault((year, position), []).append(row)
+        for (year, position), rows in outlined.items():
+            grids = np.array([_grid_over(self.places[row]["polygon"]) for row in rows])
+            cuts = self.by_year[year][position].cuts("EPSG:4326", grids, FIELD_SIDE, FIELD_SIDE)
+            shape = (FIELD_SIDE, FIELD_SIDE)
+            self._compose(rows, cuts, [self._outline(row, "EPSG:4326", grid, *shape) for row, grid in zip(rows, grids, strict=True)])
+            self.samples.seen.update(np.unique(cuts).tolist())
+        for (year, position), rows in bare.items():
+            at = self.at.start + np.array(rows)
+            source, labels = self.by_year[year][position], self.samples.new[at]
+            if isinstance(source, Raster):
+                _, *found = around(source, self.samples.lon[at], self.samples.lat[at], AROUND_SIDE, labels)
+            else:
+                found = modal_codes(self.samples.codes[at][:, None], labels)
+            self.samples.modal[at], self.samples.purity[at] = found
+
+    def _inventory(self) -> np.ndarray:
+        path = shards.path_of(self.folder, self.shard, ".inventory", self.collection.side)
+        if path.exists():
+            return np.array(shards.open_map(path))
+        return np.zeros((len(self.places), self.collection.height, self.collection.width), dtype=np.uint16)
+
+    def _observe(self, changed: list[int], inventory: np.ndarray) -> None:
+        """Measure the samples anew whose field has changed."""
+        names = indices.available(self.collection.bands)
+        pixels = shards.open_map(shards.path_of(self.folder, self.shard))
+        scl_path = shards.path_of(self.folder, self.shard, ".scl")
+        scl = shards.open_map(scl_path) if scl_path.exists() else None
+        series = np.array(shards.open_map(shards.path_of(self.folder, self.shard, ".series", self.collection.side)))
+        stats = np.full((*pixels.shape[:2], 1 + 5 * len(names)), np.nan)
+        quality = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        for row in changed:
+            inside = (..., slice(self.places[row]["height"]), slice(self.places[row]["width"]))
+            code = int(self.samples.new[self.at][row])
+            cut = inventory[row][inside]
+            clear = None if scl is None else ~np.isin(scl[row][inside], MASKED_SCL)
+            observed = importing.observe(
+                pixels[row][inside], importing.field_pixels(cut, code, cut.shape), self.collection.bands, self.collection.level, clear
+            )
+            series[row] = observed.series
+            for slot, of_index in enumerate(observed.stats):
+                quality[row, slot] = QUALITIES.index(screening.quality(observed.valid[slot], observed.clear[slot]))
+                if of_index:
+                    stats[row, slot, 0] = round(float(observed.clear[slot]), 4)
+                    stats[row, slot, 1:] = np.array([of_index[name] for name in names], dtype=np.float64).ravel()
+        self._write(".series", series)
+        self._write(STATS, stats)
+        self._write(QUALITY, quality)
+
+    def _write(self, kind: str, array: np.ndarray) -> None:
+        shards.write(_side_file(self.folder, self.shard, kind, self.side), array)
+
+
+def _grid_over(polygon: str) -> tuple[float, ...]:
+    """a b c d e f of a grid of FIELD_SIDE x FIELD_SIDE over the bounds of a GeoJSON geometry."""
+    import shapely
+
+    west, south, east, north = shapely.from_geojson(polygon).bounds
+    return (east - west) / FIELD_SIDE, 0.0, west, 0.0, (south - north) / FIELD_SIDE, north
+
+
+def _side_file(folder: Path, shard: str, kind: str, side: str) -> Path:
+    if kind in shards.SIDE_KINDS:
+        return shards.path_of(folder, shard, kind, side)
+    return folder / f"{shard}{kind}.{side}.npy"
+
+
+def remove_other_sides(folder: Path, side: str) -> None:
+    """Remove the series and inventory files of other versions than `side`, and what was noted down while one was made."""
+    for path in folder.glob("*.*.npy"):
+        kind, version = f".{path.name.split('.')[1]}", "".join(path.name.split(".")[2:-1])
+        if kind in (STATS, QUALITY) or (kind in shards.SIDE_KINDS and version != side):
+            path.unlink()
+
+
+def _check_unchanged(db: Database, collection: catalogue.Collection, samples: Samples) -> None:
+    side = db.execute("select side from collection where name = ?", [collection.name]).fetchone()["side"]
+    now = db.execute("select count(*) as n, max(id) as last from sample where collection = ?", [collection.name]).fetchone()
+    if (side, now["n"], now["last"]) != (collection.side, len(samples.numbers), samples.numbers.max()):
+        raise BadInput(f"{collection.name} was changed while the inventory was read. Nothing of this is kept; run the command again.")
+
+
+def _write_legend(db: Database, name: str, entries: list[LegendClass], learned: list) -> None:
+    have = {row["name"] for row in db.execute("select name from learned_class where collection = ?", [name])}
+    added = [entry for entry in learned if entry.name not in have]
+    db["learned_class"].insert_all(
+        {"collection": name, **vars(entry), "position": position} for position, entry in enumerate(added, start=len(have))
+    )
+    db["legend_class"].insert_all({"collection": name, **vars(entry)} for entry in entries)
+
+
+def _write(db: Database, samples: Samples, history: dict[int, tuple[np.ndarray, np.ndarray]]) -> None:
+    covered = np.flatnonzero(samples.sources >= 0)
+    columns = (samples.new, samples.modal, samples.purity, samples.numbers)
+    db.conn.executemany(
+        "update sample set inventory_code = ?, modal_code = ?, purity = ? where id = ?",
+        zip(*(column[covered].tolist() for column in columns), strict=True),
+    )
+    for year, (sites, codes) in history.items():
+        db.conn.executemany(
+            "insert or replace into aci_history (site, year, code) values (?, ?, ?)",
+            ((site, year, code) for site, code in zip(sites.tolist(), codes.tolist(), strict=True)),
+        )
+
+
+def _write_images(db: Database, collection: catalogue.Collection, samples: Samples, folder: Path, side: str) -> None:
+    """Clear share, quality (where it was screened) and statistics of the images whose field has changed, a shard at a time."""
+    names = indices.available(collection.bands)
+    for shard in samples.shards:
+        stats = shards.open_map(_side_file(folder, shard, STATS, side))
+        quality = shards.open_map(_side_file(folder, shard, QUALITY, side))
+        images = db.execute(
+            "select i.id, i.slot, s.shard_row from image i join sample s on s.id = i.sample where s.collection = ? and s.shard = ?",
+            [collection.name, shard],
+        ).fetchall()
+        found = [(image["id"], stats[image["shard_row"], image["slot"]], quality[image["shard_row"], image["slot"]]) for image in images]
+        found = [(image, values, mark) for image, values, mark in found if mark]
+        db.conn.executemany(
+            "update image set clear = ?, quality = case told when 1 then quality else ? end where id = ?",
+            ((float(np.nan_to_num(values[0])), QUALITIES[mark], image) for image, values, mark in found),
+        )
+        db.conn.executemany("delete from index_stat where image = ?", ((image,) for image, _, _ in found))
+        db.conn.executemany(
+            "insert into index_stat (image, name, mean, sd, p10, median, p90) values (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (image, name, *(None if np.isnan(value) else float(value) for value in of_index))
+                for image, values, _ in found
+                for name, of_index in zip(names, values[1:].reshape(-1, 5), strict=True)
+                if not np.isnan(values[0])
+            ),
+        )
+
+
+def _counted(workspace: Workspace, name: str, samples: Samples) -> list[dict]:
+    names = {entry.code: entry.name for entry in catalogue.legend(workspace.store, name)}
+    counts = Counter(samples.codes[samples.sources >= 0].tolist())
+    return [{"code": code, "name": names.get(code, ""), "samples": count} for code, count in counts.most_common()]
