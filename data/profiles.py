@@ -193,11 +193,15 @@ def _nothing(shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
     return np.full(shape, np.nan), np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, bool)
 
 
-def version(store: Store) -> tuple[int, int]:
-    """A stamp that changes whenever a decision or an import can have changed a profile: the newest event and sample."""
+def version(store: Store) -> tuple[int, int, str]:
+    """A stamp that changes whenever a decision, an import or an inventory can have changed a profile: the newest event and sample, and
+    the collections' sides."""
     with store.reading() as db:
-        row = db.execute("select coalesce((select max(id) from event), 0), coalesce((select max(id) from sample), 0)").fetchone()
-    return row[0], row[1]
+        row = db.execute(
+            """select coalesce((select max(id) from event), 0), coalesce((select max(id) from sample), 0),
+            (select group_concat(name || ' ' || side) from collection)"""
+        ).fetchone()
+    return row[0], row[1], row[2] or ""
 
 
 def crops(store: Store, collection: str, by: str) -> list[Crop]:
