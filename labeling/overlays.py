@@ -1,18 +1,72 @@
-"""A sample's pixels in their place on the map: its picture on one date and its outline."""
+"""A sample's pixels in their place on the map: which date of it is shown, its picture on that date and its outline."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from data import catalogue, display
+from data import catalogue, display, seasons
+from data.catalogue import Collection
+from data.store import Store
 from data.workspace import Workspace
-from labeling import maps
+from labeling import maps, points
 from labeling.maps import Picture
 
+IMAGES = """
+select sample, slot, acquired, quality = 'ok' as clear from image_quality
+where sample in (select value from json_each(?)) order by sample, slot
+"""
 
-def patch_picture(workspace: Workspace, sample: int, slot: int, view: str) -> tuple[Picture | None, dict]:
+
+@dataclass(frozen=True)
+class Dated:
+    """An image of a sample: its slot on the T axis of the pixels, and its date (ISO, or YYYY-MM of a composite)."""
+
+    slot: int
+    acquired: str
+
+
+def greenest(store: Store, samples: Iterable[int]) -> dict[int, Dated]:
+    """Of every sample the clear image with the highest median NDVI, else its first; samples without an image are left out."""
+    numbers = list(samples)
+    best = points.greenest_slots(store, numbers)
+    found: dict[int, Dated] = {}
+    for row in _images(store, numbers):
+        if row["sample"] not in found or row["slot"] == best.get(row["sample"]):
+            found[row["sample"]] = Dated(row["slot"], row["acquired"])
+    return found
+
+
+def in_bin(store: Store, collection: Collection, samples: Iterable[int], name: str) -> dict[int, Dated]:
+    """Of every sample the image of a bin of the season; samples that have none are left out.
+
+    Of several the clear ones come first, and of these the one nearest to the day that the bin is named by.
+
+    Args:
+        name: one of `data.seasons.bins(collection)`.
+    """
+    wanted, middle = seasons.bins(collection).index(name), seasons.when(name).day
+    found: dict[int, tuple] = {}
+    for row in _images(store, list(samples)):
+        if seasons.bin_of(collection, row["slot"], row["acquired"]) != wanted:
+            continue
+        rank = (not row["clear"], abs(seasons.when(row["acquired"]).day - middle), row["slot"])
+        if row["sample"] not in found or rank < found[row["sample"]][0]:
+            found[row["sample"]] = rank, Dated(row["slot"], row["acquired"])
+    return {sample: dated for sample, (_, dated) in found.items()}
+
+
+def _images(store: Store, samples: list[int]) -> list:
+    with store.reading() as db:
+        return db.execute(IMAGES, [json.dumps(samples)]).fetchall()
+
+
+def patch_picture(workspace: Workspace, sample: int, slot: int | None, view: str) -> tuple[Picture | None, dict]:
     """The picture of one date, and the patch's outline.
 
     Args:
-        slot: index on the T axis of the pixels.
+        slot: index on the T axis of the pixels; None for the outline alone.
         view: a key of `data.display.VIEWS`.
 
     Returns:
@@ -24,6 +78,8 @@ def patch_picture(workspace: Workspace, sample: int, slot: int, view: str) -> tu
     patch = catalogue.patch(workspace, sample)
     height, width = patch.pixels.shape[-2:]
     outline = maps.footprint(patch.crs, patch.transform, height, width)
+    if slot is None:
+        return None, outline
     shown = display.rgba(patch.pixels[slot], patch.bands, view, patch.level)
     return (maps.picture(shown, patch.crs, patch.transform) if shown[..., 3].any() else None), outline
 

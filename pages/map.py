@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit_folium import st_folium
 
-from data import catalogue, display
+from data import catalogue, display, seasons
 from data.catalogue import Collection
 from data.errors import CropcheckError, PixelsUnreadable
 from labeling import maps, overlays, points
@@ -17,7 +17,7 @@ GREENEST = "Greenest clear date"
 
 
 @st.cache_data(max_entries=2_000, show_spinner=False)
-def picture(home: str, sample: int, slot: int, view: str) -> tuple[Picture | None, dict]:
+def picture(home: str, sample: int, slot: int | None, view: str) -> tuple[Picture | None, dict]:
     """Pixels never change, so what is drawn of them is kept."""
     return overlays.patch_picture(resources.workspace(), sample, slot, view)
 
@@ -31,23 +31,26 @@ def grouped(collection: Collection, colouring: str, found: list[Point]) -> tuple
     return points.by_prediction(found, catalogue.learned(store, collection.name))
 
 
-def details(collection: Collection, near: list[Point], colors: dict[int, str], slot: str, view: str) -> tuple[list[Detail], str | None]:
+def details(collection: Collection, near: list[Point], colors: dict[int, str], when: str, view: str) -> tuple[list[Detail], str | None]:
     """What is drawn of the samples in view: field or patch outline, and the picture; and why a picture is missing, if one is."""
     workspace = resources.workspace()
-    fields = points.polygons(workspace.store, [point.id for point in near])
-    greenest = points.greenest_slots(workspace.store, [point.id for point in near]) if slot == GREENEST else {}
+    numbers = [point.id for point in near]
+    fields = points.polygons(workspace.store, numbers)
+    pictured = numbers[: maps.MAX_PICTURES] if view != "none" and not collection.is_series else []
+    if when == GREENEST:
+        dated = overlays.greenest(workspace.store, pictured)
+    else:
+        dated = overlays.in_bin(workspace.store, collection, pictured, when)
     drawn, problem = [], None
     for rank, point in enumerate(near):
-        at = greenest.get(point.id, 0) if slot == GREENEST else collection.slot_names.index(slot)
-        pictured = rank < maps.MAX_PICTURES and view != "none" and not collection.is_series
-        shown = outline = None
-        if pictured:
+        image, shown, outline = dated.get(point.id), None, None
+        if rank < len(pictured):
             try:
-                shown, outline = picture(str(workspace.home), point.id, at, view)
+                shown, outline = picture(str(workspace.home), point.id, image and image.slot, view)
             except PixelsUnreadable as error:
                 problem = str(error)
-        when = f" · {collection.slot_names[at]}" if shown else ""
-        drawn.append(Detail(point.name, point.name + when, colors[point.id], fields.get(point.id, outline), shown))
+        text = f"{point.name} · {image.acquired}" if shown else point.name
+        drawn.append(Detail(point.name, text, colors[point.id], fields.get(point.id, outline), shown))
     return drawn, problem
 
 
@@ -61,16 +64,18 @@ def controls(collection: Collection) -> tuple[str, str | None, str, str, str | N
         run = None
         if colouring == "prediction" and runs:
             run = st.selectbox("Run", runs, key="map.run", width=190)
-        view, slot = "none", GREENEST
+        view, when = "none", GREENEST
         if not collection.is_series:
             views = {"none": "No pictures"} | display.VIEWS
             view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=160)
-            slot = st.selectbox("Date", [GREENEST, *collection.slot_names], key=f"map.slot.{collection.name}", width=170)
+            dates = [GREENEST, *seasons.bins(collection)]
+            titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
+            when = st.selectbox("Date", dates, format_func=titles.get, key=f"map.slot.{collection.name}", width=170)
         online = st.selectbox(
             "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=150,
             help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
         )  # fmt: skip
-    return colouring, run, view, slot, online
+    return colouring, run, view, when, online
 
 
 @st.fragment
@@ -83,7 +88,7 @@ def chart(collection: Collection) -> None:
 
 
 def _chart(collection: Collection) -> None:
-    colouring, run, view, slot, online = controls(collection)
+    colouring, run, view, when, online = controls(collection)
     if colouring == "prediction" and run is None:
         st.info(
             "No run has predicted this collection yet. Train a model, and its predictions appear here.", icon=":material/model_training:"
@@ -100,7 +105,7 @@ def _chart(collection: Collection) -> None:
     chosen = map_panel.chosen(found, state)
     near = maps.in_view(found, state.get("bounds"), state.get("zoom"))
     colors = {point.id: groups[position].color for point, position in zip(found, positions, strict=True)}
-    shapes, problem = details(collection, near, colors, slot, view)
+    shapes, problem = details(collection, near, colors, when, view)
     left, right = st.columns([3, 1])
     with left:
         st_folium(

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 from pyproj import Transformer
 
-from labeling import maps, overlays, points
+from data import catalogue, seasons
+from labeling import decisions, maps, overlays, points
 from labeling.maps import Detail
 from labeling.points import Group, Point
 from tests.conftest import ROOT
+from tests.kinds_world import FREE, MONTHLY
 
 FIELDS, CANADA = "bavaria-2018", "canada-simulated-2019"
 STATIC = "/cropcheck/app/static"
@@ -165,3 +167,63 @@ def test_a_date_without_an_image_has_an_outline_and_no_picture(demo):
     shown, outline = overlays.patch_picture(demo, sample, slot, "true")
     assert shown is None
     assert outline["type"] == "Polygon"
+
+
+def images_of(workspace, collection) -> dict[int, list[tuple]]:
+    """Sample -> (slot, date, clear) of its images."""
+    with workspace.store.reading() as db:
+        rows = db.execute(
+            "select s.id, i.slot, i.acquired, i.quality = 'ok' from sample s join image i on i.sample = s.id where s.collection = ?",
+            [collection],
+        ).fetchall()
+    found: dict[int, list[tuple]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(tuple(row)[1:])
+    return found
+
+
+@pytest.mark.parametrize("name", ["06-05", "05-25", "03-15"])
+def test_of_ten_days_the_map_shows_each_samples_own_date_a_clear_one_first(kinds, name):
+    images, free = images_of(kinds, FREE), catalogue.collection(kinds.store, FREE)
+    first = {"05": 1, "15": 11, "25": 21}[name[3:]]
+    shown = overlays.in_bin(kinds.store, free, images, name)
+    for sample, found in images.items():
+        inside = [image for image in found if image[1][5:7] == name[:2] and first <= int(image[1][8:]) <= first + 9 + (first == 21)]
+        clear = [image for image in inside if image[2]] or inside
+        assert (sample in shown) == bool(inside)
+        if inside:
+            nearest = min(abs(int(image[1][8:]) - int(name[3:])) for image in clear)
+            assert (shown[sample].slot, shown[sample].acquired) in {image[:2] for image in clear}
+            assert abs(int(shown[sample].acquired[8:]) - int(name[3:])) == nearest
+    assert len({dated.slot for dated in shown.values()}) > 1  # another slot for another sample
+
+
+def test_no_image_in_the_ten_days_is_no_picture_but_an_outline(kinds):
+    images, free = images_of(kinds, FREE), catalogue.collection(kinds.store, FREE)
+    assert overlays.in_bin(kinds.store, free, images, "12-25") == {}
+    picture, outline = overlays.patch_picture(kinds, next(iter(images)), None, "true")
+    assert picture is None
+    assert outline["type"] == "Polygon"
+
+
+def test_a_month_of_several_years_is_the_slot_of_every_sample_that_has_it(kinds):
+    images, monthly = images_of(kinds, MONTHLY), catalogue.collection(kinds.store, MONTHLY)
+    for slot, month in enumerate(seasons.bins(monthly)):
+        shown = overlays.in_bin(kinds.store, monthly, images, month)
+        assert {sample: dated.acquired for sample, dated in shown.items()} == {
+            sample: image[1] for sample, found in images.items() for image in found if image[0] == slot
+        }
+        assert {dated.slot for dated in shown.values()} == {slot}
+
+
+def test_the_greenest_date_is_named_by_its_day_and_a_sample_without_a_clear_one_shows_its_first(kinds):
+    images = images_of(kinds, FREE)
+    sample = next(iter(images))
+    best = overlays.greenest(kinds.store, images)
+    assert {number: dated.slot for number, dated in best.items()} == points.greenest_slots(kinds.store, images)
+    assert best[sample].acquired == dict(image[:2] for image in images[sample])[best[sample].slot]
+    with kinds.store.reading() as db:
+        clear = [row[0] for row in db.execute("select id from image where sample = ? and quality = 'ok'", [sample])]
+    marks = [{"uid": f"q{image}", "sample": sample, "action": "quality", "image": image, "quality": "cloud"} for image in clear]
+    assert all(outcome.stored for outcome in decisions.record(kinds.store, FREE, "ann", marks))
+    assert overlays.greenest(kinds.store, [sample])[sample].slot == 0

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from data import info
 from tests.conftest import ROOT
+from tests.kinds_world import FREE, MONTHLY, UNLABELLED
 
 PAGES = ("overview", "verify", "explore", "map", "train", "results")
 
@@ -39,6 +40,15 @@ def test_a_page_opens_on_every_demo_collection(demo, page, collection):
     assert not app.error
     if collection.startswith("canada") and page != "results":
         assert "simulated" in texts(app)
+
+
+@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_on_every_kind_of_collection(kinds, page, collection):
+    app = opened(page)
+    app.selectbox(key="collection").set_value(collection).run()
+    assert not app.exception
+    assert not app.error
 
 
 @pytest.mark.parametrize("page", PAGES)

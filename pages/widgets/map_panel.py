@@ -7,6 +7,7 @@ import streamlit as st
 from data import catalogue
 from data.catalogue import Collection
 from data.errors import PixelsUnreadable
+from data.importing import NO_LABEL, LegendClass
 from labeling import overlays, points
 from labeling.points import Group, Point
 from pages.widgets import resources
@@ -33,35 +34,44 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
         return
     store = resources.workspace().store
     names = {entry.code: entry for entry in catalogue.legend(store, collection.name)}
-    label = names.get(point.code)
     with st.container(border=True):
         if st.button("Open in Verify", type="primary", icon=":material/task_alt:", width="stretch", key="map.open"):
             st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name})
         lines = [
             f"**{point.name}** · {point.region}, {point.year}",
-            f"Label **{label.name}** · {label.name_fr}" if label else "No label: rejected",
+            _label(names.get(point.code)),
             f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''} · purity {point.purity:.0%}",
         ]
         if point.code != point.inventory_code:
-            lines.append(f"Inventory said {names[point.inventory_code].name}")
+            said = names[point.inventory_code].name
+            lines.append("The inventory had no label" if point.inventory_code == NO_LABEL.code else f"Inventory said {said}")
         if point.predicted:
             mark = ":material/close:" if point.disagrees else ":material/check:"
             lines.append(f"Predicted {point.predicted} ({point.probability:.0%}) {mark if point.learned else ''}")
         st.markdown("  \n".join(lines))
         if not collection.is_series:
-            _thumbnail(collection, point, view)
+            _thumbnail(point, view)
 
 
-def _thumbnail(collection: Collection, point: Point, view: str) -> None:
+def _label(entry: LegendClass | None) -> str:
+    if entry is None:
+        return "No label: rejected"
+    return "No label known: choose a crop in Verify" if entry.code == NO_LABEL.code else f"Label **{entry.name}** · {entry.name_fr}"
+
+
+def _thumbnail(point: Point, view: str) -> None:
     """The sample on its greenest clear date, or why it cannot be shown."""
     workspace = resources.workspace()
-    slot = points.greenest_slots(workspace.store, [point.id]).get(point.id, 0)
+    image = overlays.greenest(workspace.store, [point.id]).get(point.id)
+    if image is None:
+        st.caption("This sample has no image.")
+        return
     try:
-        picture = overlays.thumbnail(workspace, point.id, slot, view)
+        picture = overlays.thumbnail(workspace, point.id, image.slot, view)
     except PixelsUnreadable as error:
         st.caption(f":material/broken_image: {error}")
         return
-    st.image(picture, width=110, caption=collection.slot_names[slot])
+    st.image(picture, width=110, caption=image.acquired)
 
 
 def legend(groups: list[Group], predicted: list[Point] | None, height: int) -> None:
