@@ -68,7 +68,7 @@ class BandMap(click.ParamType):
 @click.option("--from", "start", default="", metavar="DAY", help="First day of one season, instead of years and months.")
 @click.option("--to", "end", default="", metavar="DAY", help="Last day of it.")
 @click.option("--size", default=64, show_default=True, help="Side of a patch, in pixels of 10 m.")
-@click.option("--crs", default="utm", show_default=True, help="utm: each site's own zone; or a CRS in metres, as EPSG:3978.")
+@click.option("--grid", default="utm", show_default=True, help="utm: each site's own zone; or a CRS in metres, as EPSG:3978.")
 @click.option("--composites/--acquisitions", default=True, show_default=True, help="Monthly medians of clear pixels, or every date.")
 @click.option("--bands", type=Names(), default=L2A_BANDS, show_default="all twelve", help="For example B02,B03,B04,B08.")
 @click.option("--max-cloud", default=80.0, show_default=True, help="Per cent; cloudier scenes are not fetched.")
@@ -82,18 +82,19 @@ class BandMap(click.ParamType):
 @click.option("--inventory", multiple=True, help="Inventory for the labels: raster or polygons; may be given several times.")
 @click.option("--lon", help="Column of the longitude.")
 @click.option("--lat", help="Column of the latitude.")
-@click.option("--name-column", "name", help="Column of the sites' names.")
-@click.option("--region-column", "region", help="Column of the region or province.")
-@click.option("--crop-column", "crop", help="Column of the crop, as an inventory code or a name.")
-@click.option("--year-column", "year", help="Column of the year that a site belongs to.")
-@click.option("--sites-crs", help="CRS of a sites file that does not name its own.")
+@click.option("--name", help="Column of the sites' names.")
+@click.option("--region", help="Column of the region or province.")
+@click.option("--crop", help="Column of the crop, as an inventory code or a name.")
+@click.option("--year", help="Column of the year that a site belongs to.")
+@click.option("--layer", help="Layer of a sites file with several.")
+@click.option("--crs", help="CRS of a sites file that does not name its own, as EPSG:3978.")
 @click.option("--scheduler", default="", help="Dask scheduler, as tcp://host:8786; by default threads of this machine.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be fetched, and stop.")
 @as_json
 @allow_missing
 def command(
     sites: Path, title: str, provider: str, stac_collection: str, band_map: dict[str, str] | None, inventory: tuple[str, ...],
-    sites_crs: str | None, scheduler: str, plan_only: bool, as_json: bool, allow_missing: bool, **options: Any,
+    scheduler: str, plan_only: bool, as_json: bool, allow_missing: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Fetch Sentinel-2 patches for SITES (CSV, GeoPackage, GeoJSON, Shapefile, GeoParquet; points or polygons).
 
@@ -105,7 +106,7 @@ def command(
     settings = Settings(**{field.name: options.pop(field.name) for field in fields(Settings)}).check()
     source = providers.named(provider, collection=stac_collection, assets=band_map)
     workspace, outcome = workspaces.current().create(), Report()
-    found, told = places.read(sites, crs=sites_crs, **options)
+    found, told = places.read(sites, **options)
     outcome.left_out += told.left_out
     outcome.remarks += told.remarks
     with progress(settings.collection, hidden=as_json) as tell:

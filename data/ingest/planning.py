@@ -128,12 +128,12 @@ def _targets(wanted: Settings, sites: list[Site], found: list[Scene]) -> list[Ta
         for site in ordered:
             if site.years and season.year not in site.years:
                 continue
-            grid = grids.around(site.lon, site.lat, wanted.size, wanted.crs)
+            grid = grids.around(site.lon, site.lat, wanted.size, wanted.grid)
             at = {*map(int, tree.query(Polygon(grids.outline(grid)), predicate="intersects")), *everywhere}
             names = [found[place].id for place in sorted(at) if season.start <= date.fromisoformat(found[place].day) <= season.end]
             target = Target(
                 f"{site.name}-{season.year}", site.name, site.lon, site.lat, site.region, season.year, site.polygon, grid, tuple(names),
-                site.code or 0,
+                site.crop_in(season.year) or 0,
             )  # fmt: skip
             targets.append(target)
     return targets

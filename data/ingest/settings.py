@@ -34,7 +34,7 @@ class Settings:
     years, months: seasons of those months in each year; or else
     start, end: one season, ISO dates, both ends in; its year is the end's.
     size: side of a patch in pixels of 10 m.
-    crs: "utm" for each site's own UTM zone, or a CRS in metres such as EPSG:3978.
+    grid: "utm" for each site's own UTM zone, or a CRS in metres such as EPSG:3978.
     composites: monthly medians of clear pixels; else every acquisition.
     bands: in the order of the pixels.
     max_cloud: per cent; scenes that say they are cloudier are not fetched.
@@ -51,7 +51,7 @@ class Settings:
     start: str = ""
     end: str = ""
     size: int = 64
-    crs: str = "utm"
+    grid: str = "utm"
     composites: bool = True
     bands: tuple[str, ...] = L2A_BANDS
     max_cloud: float = 80.0
@@ -74,6 +74,11 @@ class Settings:
             raise BadInput(f"A patch of {self.size} pixels cannot be made. Give 1 to 1024; the published data sets have 64.")
         if bool(self.years) == bool(self.start):
             raise BadInput("Give either years (and months), or a date range from ... to.")
+        for day in filter(None, (self.start, self.end)):
+            try:
+                date.fromisoformat(day)
+            except ValueError:
+                raise BadInput(f"{day!r} is no date. Write it as 2019-06-30.") from None
         if self.start and self.end < self.start:
             raise BadInput(f"The date range ends ({self.end}) before it starts ({self.start}). Swap the two.")
         if any(month not in range(1, 13) for month in self.months):

@@ -1,38 +1,32 @@
 """Places that a user gives, from a table or a vector file, as sites in longitude and latitude. Reads files; writes nothing.
 
-Tables: CSV (comma, semicolon, tab or bar; decimal comma; UTF-8, UTF-16 or Latin-1; gzip) and Parquet with columns of coordinates.
-Vector files: GeoParquet, and what GDAL opens: GeoPackage, GeoJSON, Shapefile (.shp or zip). Points or polygons in any CRS.
+Tables need columns of coordinates, found by their usual English or French names; vector files hold points or polygons in any CRS.
+The rows come from `data.ingest.tables`.
 """
 
-import csv
-import gzip
-import io
 import json
 import math
 import re
 import unicodedata
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data import aci
 from data.errors import BadInput
+from data.ingest import tables
+from data.ingest.crop_names import crop_code, plain
+from data.ingest.tables import Table
 from data.report import Report
 
 SAME_M = 1.0  # sites closer than this are one
 EARTH_M = 6_371_008.8  # mean radius (IUGG)
 SEEN_SOUTH = -56.0  # Sentinel-2 takes no land further south (ESA, Sentinel-2 User Handbook)
 CANADA = (-141.1, 41.6, -52.5, 83.2)  # west, south, east, north
-UNPACKED_BYTES = 8 * 2**30  # a zip that says it unpacks to more is refused
-TABLE_BYTES = 2**30  # and a table that is larger
 NAME_LENGTH = 80
 
 # What a column may be called: lower case, without accents and separators; the first that is there counts.
@@ -47,17 +41,6 @@ YEAR = ("year", "annee", "yr", "cropyear", "campagne", "season", "saison", "date
 CODE = ("acicode", "inventorycode", "aci")  # numbers in other columns may be another inventory's: only taken when named
 CROP = ("crop", "cropname", "culture", "nomculture", "croptype", "typeculture", "label", "etiquette", "class", "classe", "landcover")
 HINT = "Name the columns with --lon and --lat."
-
-# Names in use that the inventory's legend lacks.
-_SAME_CROP = {
-    "soy": 158, "soja": 158, "flax": 154, "rape": 153, "rapeseed": 153, "oilseed rape": 153, "maize": 147, "grain corn": 147,
-    "silage corn": 147, "maïs grain": 147, "maïs ensilage": 147, "timothy": 122, "fléole": 122, "hay": 122, "foin": 122,
-    "alfalfa": 122, "luzerne": 122, "forage": 122, "fourrage": 122, "pasture and forages": 122, "field pea": 162, "dry bean": 167,
-}  # fmt: skip
-_FILLERS = {"a", "and", "au", "d", "de", "des", "du", "et", "l", "la", "le", "les", "of", "the"}
-_SPATIAL = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml")
-_TEXT = (".csv", ".tsv", ".txt")
-_PARQUET = (".parquet", ".geoparquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -85,22 +68,6 @@ class Site:
     def crop_in(self, year: int) -> int | None:
         """The ACI code of that year, or the one that holds for all; None where it is not known."""
         return self.crops.get(year, self.crop)
-
-
-@dataclass
-class _Table:
-    """What a file holds. columns: name -> values by row; geometry: shapely objects or None by row, None if it has none at all.
-
-    crs: what the file says. numbers: of the rows, as a user counts them from 1.
-    """
-
-    columns: dict[str, list]
-    geometry: np.ndarray | None = None
-    crs: Any = None
-    numbers: list[int] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
 
 @dataclass
@@ -143,7 +110,7 @@ def read(
         BadInput: the file cannot be read or is empty, lacks coordinates or a CRS, looks swapped or projected, or gives no site at all.
     """
     path, report = Path(path), Report()
-    table = _table(path, layer)
+    table = tables.read(path, layer)
     if not len(table):
         raise BadInput(f"{path} has no rows. Give a file with a row a site.")
     chosen = {part: _asked(path, table, column) for part, column in (("name", name), ("region", region), ("crop", crop), ("year", year))}
@@ -156,142 +123,10 @@ def read(
     return sites, report
 
 
-def crop_code(text: object) -> int | None:
-    """The ACI code that a cell means: a code, or a name in English or French in any case, plural and order of words; else None."""
-    words = _cell(text)
-    if re.fullmatch(r"\d+(\.0+)?", words):
-        code = int(float(words))
-        return code if code in {entry.code for entry in aci.legend()} else None
-    known = _crop_names()
-    return next((known[key] for key in _crop_keys(words) if key in known), None)
-
-
-# Files
-
-
-def _table(path: Path, layer: str | None) -> _Table:
-    if not path.exists():
-        raise BadInput(f"There is no file {path}. Check the path.")
-    if path.is_file() and not path.stat().st_size:
-        raise BadInput(f"{path} is empty. Give a file with a row a site.")
-    kind = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind in _TEXT or (path.suffix.lower() == ".gz" and not kind):
-        return _csv(path)
-    return _parquet(path) if kind in _PARQUET else _vector(path, layer)
-
-
-def _csv(path: Path) -> _Table:
-    text = _text(path)
-    head = text.lstrip().split("\n", 1)[0]
-    separator = max(",;\t|", key=head.count)
-    try:
-        lines = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise BadInput(f"{path} cannot be read as a table: {error}. Save it again as CSV.") from error
-    header = [cell.strip() or f"column {at}" for at, cell in enumerate(lines[0], start=1)] if lines else []
-    rows = [row + [""] * (len(header) - len(row)) for row in lines[1:]]
-    # A row that is too long keeps nothing: which of its cells is which cannot be told.
-    rows = [row if len(row) == len(header) or not any(row[len(header) :]) else [""] * len(header) for row in rows]
-    columns = {column: [row[at].strip() for row in rows] for at, column in enumerate(header)}
-    return _Table(columns, numbers=list(range(1, len(rows) + 1)))
-
-
-def _text(path: Path) -> str:
-    with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        try:
-            raw = (gzip.GzipFile(fileobj=plain) if packed else plain).read(TABLE_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise BadInput(f"{path} is a damaged gzip file: {error}. Download or save it again.") from error
-    if len(raw) > TABLE_BYTES:
-        raise BadInput(f"{path} holds more than {TABLE_BYTES // 2**30} GiB. Give the sites alone.")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    if b"\0" in raw[:4096]:
-        raise BadInput(f"{path} is no text. Give a CSV, or name the file after its kind (.gpkg, .geojson, .shp, .zip, .parquet).")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")  # Latin-1 as Windows writes it
-
-
-def _parquet(path: Path) -> _Table:
-    import geopandas as gpd
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"PAR1":
-                raise BadInput(f"{path} is no Parquet file. Check that it is whole.")
-        try:
-            return _framed(gpd.read_parquet(path))
-        except ValueError:  # no GeoParquet: columns of coordinates
-            return _framed(pd.read_parquet(path))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(f"{path} cannot be read as Parquet: {error}. Check that it is whole.") from error
-
-
-def _vector(path: Path, layer: str | None) -> _Table:
-    import pyogrio
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    source = _inside(path, layer) if path.suffix.lower() == ".zip" else f"/vsigzip/{path}" if path.suffix.lower() == ".gz" else str(path)
-    try:
-        layers = {str(name): kind for name, kind in pyogrio.list_layers(source)}
-        return _framed(pyogrio.read_dataframe(source, layer=_layer(path, layers, layer if path.suffix.lower() != ".zip" else None)))
-    except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{path} cannot be read as a spatial file: {error}. Give a CSV, GeoPackage, GeoJSON, Shapefile (with its .shx and .dbf, or "
-            "zipped) or GeoParquet."
-        ) from error
-
-
-def _inside(path: Path, layer: str | None) -> str:
-    """GDAL's address of the one spatial file in a zip."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise BadInput(f"{path} is no zip, or a damaged one: {error}. Download or pack it again.") from error
-    size = sum(entry.file_size for entry in entries)
-    if size > UNPACKED_BYTES:
-        raise BadInput(f"{path} unpacks to {size / 2**30:.0f} GiB. Give the sites alone.")
-    members = [
-        entry.filename for entry in entries if entry.filename.lower().endswith((*_SPATIAL, *_TEXT)) and "__MACOSX" not in entry.filename
-    ]
-    spatial = [member for member in members if member.lower().endswith(_SPATIAL)] or members
-    found = [member for member in spatial if layer in (None, Path(member).stem)]
-    if len(found) == 1:
-        return f"/vsizip/{{{path}}}/{found[0]}"
-    if not spatial:
-        raise BadInput(f"{path} holds no Shapefile, GeoPackage or GeoJSON. Pack the .shp with its .shx, .dbf and .prj.")
-    raise BadInput(f"{path} holds several files: {', '.join(Path(member).stem for member in spatial)}. Choose one with --layer.")
-
-
-def _layer(path: Path, layers: dict[str, str | None], wanted: str | None) -> str:
-    if wanted is not None and wanted not in layers:
-        raise BadInput(f"{path} has no layer {wanted!r}. It has {', '.join(layers)}.")
-    spatial = [name for name, kind in layers.items() if kind] or list(layers)
-    if wanted is None and len(spatial) > 1:
-        raise BadInput(f"{path} has several layers: {', '.join(spatial)}. Choose one with --layer.")
-    if not spatial:
-        raise BadInput(f"{path} has no layer. Give a file with a row a site.")
-    return wanted or spatial[0]
-
-
-def _framed(frame: Any) -> _Table:
-    geometry = np.asarray(frame.geometry.array) if hasattr(frame, "crs") else None
-    others = [column for column in frame.columns if geometry is None or column != frame.geometry.name]
-    columns = {str(column): frame[column].astype(object).where(frame[column].notna(), "").tolist() for column in others}
-    return _Table(columns, geometry, getattr(frame, "crs", None), list(range(1, len(frame) + 1)))
-
-
 # Columns
 
 
-def _asked(path: Path, table: _Table, column: str | None) -> str | None:
+def _asked(path: Path, table: Table, column: str | None) -> str | None:
     """The column of this name, whatever its case; None if none is asked for."""
     if column is None or column in table.columns:
         return column
@@ -301,21 +136,15 @@ def _asked(path: Path, table: _Table, column: str | None) -> str | None:
     return found
 
 
-def _plain(text: str) -> str:
-    """Lower case, without accents; everything else than letters and digits becomes a blank."""
-    folded = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", " ", folded).strip()
-
-
-def _usual(table: _Table, names: Sequence[str]) -> list[str]:
+def _usual(table: Table, names: Sequence[str]) -> list[str]:
     """The columns that are called so, in the order of `names`; those that hold such a word among others come last."""
-    plain = {column: _plain(column) for column in table.columns}
-    whole = [column for name in names for column, text in plain.items() if text.replace(" ", "") == name]
-    words = [column for name in names if len(name) > 2 for column, text in plain.items() if name in text.split()]
+    told = {column: plain(column) for column in table.columns}
+    whole = [column for name in names for column, text in told.items() if text.replace(" ", "") == name]
+    words = [column for name in names if len(name) > 2 for column, text in told.items() if name in text.split()]
     return list(dict.fromkeys((*whole, *words)))
 
 
-def _first_usual(table: _Table, names: Sequence[str]) -> str | None:
+def _first_usual(table: Table, names: Sequence[str]) -> str | None:
     return next(iter(_usual(table, names)), None)
 
 
@@ -326,7 +155,7 @@ def _cell(value: object) -> str:
     return str(value).strip()
 
 
-def _names(table: _Table, asked: str | None) -> list[str]:
+def _names(table: Table, asked: str | None) -> list[str]:
     """A name a row, safe for files, empty where there is none: of the column asked for, or the first usual one that tells rows apart."""
     for column in [asked] if asked else _usual(table, NAME):
         names = _apart([_cell(value) for value in table.columns[column]])
@@ -356,14 +185,14 @@ def _safe(text: str) -> str:
 
 
 def _places(
-    path: Path, table: _Table, names: list[str], lon: str | None, lat: str | None, crs: str | None, report: Report
+    path: Path, table: Table, names: list[str], lon: str | None, lat: str | None, crs: str | None, report: Report
 ) -> list[tuple[float, float, dict | None] | None]:
     """Longitude, latitude and polygon of each row; None for those that go to the report."""
     labels = [name or f"row {number}" for name, number in zip(names, table.numbers, strict=True)]
     if lon is None and lat is None and table.geometry is not None:
         told = "The coordinates"
         x, y, polygons = _of_geometry(path, table, labels, crs, report)
-        way = "Longitude comes first in such files: swap them; or give --crs EPSG:4326 if they are right as they are."
+        way = "Longitude comes first in such files: swap them; or give --sites-crs EPSG:4326 if they are right as they are."
     else:
         east, north = _coordinate_columns(path, table, lon, lat)
         told = f"The columns {east} (longitude) and {north} (latitude)"
@@ -401,7 +230,7 @@ def _check_metres(path: Path, told: str, x: np.ndarray, y: np.ndarray) -> None:
         at = int(np.flatnonzero(far)[0])
         raise BadInput(
             f"{told} of {path} are no degrees (row {at + 1}: {x[at]:g}, {y[at]:g}); they may be metres of a projection. "
-            "Name it, as in --crs EPSG:3978."
+            "Name it, as in --sites-crs EPSG:3978."
         )
 
 
@@ -423,7 +252,7 @@ def _swapped(x: np.ndarray, y: np.ndarray) -> bool:
     return bool(better.sum() * 2 > len(x) or (there.all() and not here.any()))
 
 
-def _coordinate_columns(path: Path, table: _Table, lon: str | None, lat: str | None) -> tuple[str, str]:
+def _coordinate_columns(path: Path, table: Table, lon: str | None, lat: str | None) -> tuple[str, str]:
     east = _asked(path, table, lon) if lon else _first_usual(table, LON)
     north = _asked(path, table, lat) if lat else _first_usual(table, LAT)
     if east is None or north is None or east == north:
@@ -434,7 +263,7 @@ def _coordinate_columns(path: Path, table: _Table, lon: str | None, lat: str | N
     return east, north
 
 
-def _of_columns(table: _Table, labels: list[str], east: str, north: str, crs: str | None, report: Report) -> tuple[np.ndarray, np.ndarray]:
+def _of_columns(table: Table, labels: list[str], east: str, north: str, crs: str | None, report: Report) -> tuple[np.ndarray, np.ndarray]:
     """Longitude and latitude by row, NaN where there are none."""
     x, y = np.full(len(table), np.nan), np.full(len(table), np.nan)
     for at, cells in enumerate(zip(table.columns[east], table.columns[north], strict=True)):
@@ -476,14 +305,16 @@ def _crs(text: Any) -> Any:
 
 
 def _of_geometry(
-    path: Path, table: _Table, labels: list[str], crs: str | None, report: Report
+    path: Path, table: Table, labels: list[str], crs: str | None, report: Report
 ) -> tuple[np.ndarray, np.ndarray, list[dict | None]]:
     """Longitude and latitude by row, NaN where there are none, and the polygons."""
     import geopandas as gpd
 
     known = _crs(crs) if crs else table.crs
     if known is None:
-        raise BadInput(f"{path} does not say its CRS (a Shapefile does in its .prj). Name it, as in --crs EPSG:4326 or --crs EPSG:3978.")
+        raise BadInput(
+            f"{path} does not say its CRS (a Shapefile does in its .prj). Name it, as in --sites-crs EPSG:4326 or --sites-crs EPSG:3978."
+        )
     shapes = [_shape(label, shape, report) for label, shape in zip(labels, table.geometry, strict=True)]
     moved = gpd.GeoSeries(shapes, crs=known).to_crs(4326)  # longitude first
     x, y = np.full(len(table), np.nan), np.full(len(table), np.nan)
@@ -537,7 +368,7 @@ def _largest(shape: Any) -> Any:
 # Rows to sites
 
 
-def _rows(table: _Table, names: list[str], places: list, chosen: dict[str, str | None], report: Report) -> Iterator[_Row]:
+def _rows(table: Table, names: list[str], places: list, chosen: dict[str, str | None], report: Report) -> Iterator[_Row]:
     region = chosen["region"] or _first_usual(table, REGION)
     year = chosen["year"] or _first_usual(table, YEAR)
     crop = chosen["crop"] or _crop_column(table, report)
@@ -556,13 +387,13 @@ def _rows(table: _Table, names: list[str], places: list, chosen: dict[str, str |
             report.remark("crops that the inventory does not name", told, f"{rows} rows, without a label")
 
 
-def _crop_column(table: _Table, report: Report) -> str | None:
+def _crop_column(table: Table, report: Report) -> str | None:
     """The column of inventory codes, else of crop names that are known for at least half of its cells."""
     for column in [*_usual(table, CODE), *_usual(table, CROP)]:
         told = [text for value in table.columns[column] if (text := _cell(value)) not in ("", "0")]
         known = sum(crop_code(text) is not None for text in told)
         if column not in _usual(table, CODE) and told and all(re.fullmatch(r"[\d.]+", text) for text in told):
-            report.remark("columns that are not read", column, f"if its numbers are ACI codes, give --crop {column}")
+            report.remark("columns that are not read", column, f"if its numbers are ACI codes, give --crop-column {column}")
         elif told and known * 2 >= len(told):
             return column
     return None
@@ -640,37 +471,3 @@ def _near(rows: list[_Row]) -> dict[int, list[int]]:
         near[at] = sorted(firsts[spot] for spot in together.get(place, {place}) if spot in firsts)
         firsts.setdefault(place, at)
     return {at: others for at, others in near.items() if others}
-
-
-# Crops
-
-
-def _crop_keys(text: str) -> list[str]:
-    """What a crop's name may be looked up by, the closest first: its words sorted, or run together; also of its parts."""
-    without = re.sub(r"\(.*?\)", " ", text)
-    return [key for part in (text, without, *without.split("/")) for key in _word_keys(part)]
-
-
-def _word_keys(text: str) -> list[str]:
-    words = [_singular(word) for word in _plain(text.replace("'", " ").replace("’", " ")).split() if word not in _FILLERS]
-    return [" ".join(sorted(words)), "".join(words)] if words else []
-
-
-def _singular(word: str) -> str:
-    for end, becomes in (("oes", "o"), ("ies", "y"), ("s", "")):
-        if len(word) > 3 and word.endswith(end):
-            return word.removesuffix(end) + becomes
-    return word
-
-
-@cache
-def _crop_names() -> dict[str, int]:
-    """Key -> code; whole names come before parts, English before French."""
-    legend = aci.legend()
-    named = [(entry.name, entry.code) for entry in legend] + [(entry.name_fr, entry.code) for entry in legend]
-    found: dict[str, int] = {}
-    for keys in (_word_keys, _crop_keys):
-        for name, code in (*named, *_SAME_CROP.items()):
-            for key in keys(name):
-                found.setdefault(key, code)
-    return found
