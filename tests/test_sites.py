@@ -18,7 +18,8 @@ from pyproj import Geod
 
 from data import aci
 from data.errors import BadInput
-from data.ingest.sites import crop_code, read
+from data.ingest.crop_names import crop_code
+from data.ingest.sites import read
 
 TRUTH = Path(__file__).parent / "data" / "sites" / "canada_2023_on_pe.csv"
 PLACES = [(-80.51050953546124, 44.23764463293388), (-63.1311, 46.2382), (-104.6189, 50.4452), (-139.5, 64.06)]
@@ -290,7 +291,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_shapefile_without_its_prj_wants_a_crs_and_takes_one(tmp_path):
     file = stored(points("EPSG:3978"), tmp_path, "shp")
     file.with_suffix(".prj").unlink()
-    assert "--crs" in refused(file)
+    assert "--sites-crs" in refused(file)
     sites, _ = read(file, crs="EPSG:3978")
     assert max(metres_apart(site, place) for site, place in zip(sites, PLACES, strict=True)) < 0.2
     with pytest.raises(BadInput, match="There is no CRS 'EPSG:nonsense'"):
@@ -298,7 +299,7 @@ def test_a_shapefile_without_its_prj_wants_a_crs_and_takes_one(tmp_path):
 
 
 def test_a_geoparquet_without_a_crs_wants_one(tmp_path):
-    assert "--crs" in refused(stored(points().set_crs(None, allow_override=True), tmp_path, "parquet"))
+    assert "--sites-crs" in refused(stored(points().set_crs(None, allow_override=True), tmp_path, "parquet"))
 
 
 def test_layers_are_named_and_chosen(tmp_path):
@@ -320,9 +321,9 @@ def test_files_in_a_zip_are_named_and_chosen(tmp_path):
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("data.ingest.sites.UNPACKED_BYTES", 1000)
-    monkeypatch.setattr("data.ingest.sites.TABLE_BYTES", 1000)
-    assert "unpacks to" in refused(stored(points(), tmp_path, "zip"))
+    monkeypatch.setattr("data.ingest.tables.UNPACKED_BYTES", 1000)
+    monkeypatch.setattr("data.ingest.tables.TABLE_BYTES", 1000)
+    assert "would unpack to" in refused(stored(points(), tmp_path, "zip"))
     assert "holds more than" in refused(write(tmp_path / "a.csv", "lon,lat\n" + "1,2\n" * 1000))
 
 
@@ -369,9 +370,9 @@ def test_places_of_other_continents_do_not_look_swapped(tmp_path):
 
 
 def test_metres_without_a_crs_are_told_apart_from_degrees(tmp_path):
-    assert "--crs EPSG:3978" in refused(write(tmp_path / "a.csv", "x,y\n1180000,-30000\n1190000,-31000\n"))
+    assert "--sites-crs EPSG:3978" in refused(write(tmp_path / "a.csv", "x,y\n1180000,-30000\n1190000,-31000\n"))
     frame = points("EPSG:3978").set_crs(4326, allow_override=True)
-    assert "--crs EPSG:3978" in refused(stored(frame, tmp_path, "geojson"))
+    assert "--sites-crs EPSG:3978" in refused(stored(frame, tmp_path, "geojson"))
 
 
 def test_a_file_of_which_nothing_is_left_says_why(tmp_path):
@@ -446,7 +447,7 @@ def test_numbers_of_another_inventory_are_not_taken_for_codes_unless_named(tmp_p
     file = write(tmp_path / "a.csv", "lon,lat,crop\n11.6,48.4,131\n11.7,48.4,115\n")
     sites, report = read(file)
     assert [site.crop for site in sites] == [None, None]
-    assert report.remarks[0].fact == "if its numbers are ACI codes, give --crop crop"
+    assert report.remarks[0].fact == "if its numbers are ACI codes, give --crop-column crop"
     sites, report = read(file, crop="crop")
     assert [site.crop for site in sites] == [131, None] and report.remarks[0].name == "115"
 
