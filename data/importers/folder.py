@@ -45,9 +45,20 @@ def plan(path: Path, options: Options, *, file: Path | None = None, pattern: str
 def run(workspace: Workspace, planned: Plan, tell: Tell) -> Report:
     """Import what was planned, going on where an interrupted import stopped. Gives the plan's report, complete now.
 
+    Where not one sample can be made, no collection is made either.
+
     Raises:
         BadInput: there is another collection of that name.
     """
+    problems = []
+    for name in planned.names:
+        made, told = planned.make([name])
+        if made:
+            break
+        problems += told.left_out
+    else:
+        planned.report.left_out += problems
+        return planned.report
     with ThreadPoolExecutor(2) as pool:
         import_planned(workspace, planned.spec, planned.names, planned.make, planned.report, pool=pool, progress=tell)
     return planned.report

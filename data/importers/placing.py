@@ -71,14 +71,16 @@ def place(
 def field(outline: dict | None, pixels: np.ndarray, crs: str, transform_: tuple[float, ...]) -> np.ndarray | None:
     """(h, w) bool: the pixels whose middle lies in a told outline, one pixel away from its edge where that leaves any.
 
-    None where there is no outline, where it holds no pixel, and where the patch is masked to its field already.
+    None where there is no outline, where it holds no pixel or all of them, and where the patch is masked to its field already.
     """
     if outline is None or not (pixels > 0).any(axis=(0, 1)).all():
         return None
     projected = transform_geom("EPSG:4326", crs, outline)
     mask = geometry_mask([projected], pixels.shape[-2:], Affine(*transform_), invert=True)
+    if mask.all() or not mask.any():
+        return None
     inner = ndimage.binary_erosion(mask)
-    return inner if inner.any() else (mask if mask.any() else None)
+    return inner if inner.any() else mask
 
 
 def _pixel(entry: Entry, crs: str, transform_: tuple[float, ...]) -> tuple[float, float]:
