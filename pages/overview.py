@@ -3,19 +3,28 @@
 import streamlit as st
 
 from data import figures, info
+from data.importing import NO_LABEL
 from pages.widgets import badges, chooser, next_step, resources
 
 collection = chooser.collection()
 store = resources.workspace().store
 facts = next(entry for entry in info.describe(store) if entry["collection"] == collection.name)
 progress = info.progress(store, collection.name)
+crops = info.crops_by_region(store, collection.name)
+unlabelled = sum(record["samples"] for record in crops if record["code"] == NO_LABEL.code)
 
 badges.collection_badge(collection)
 with st.container(horizontal=True):
     st.metric("Samples", f"{facts['samples']:,}")
+    if unlabelled:
+        st.metric(
+            "No label",
+            f"{unlabelled:,}",
+            help="The inventory's code is not known. Models learn from these once a crop is chosen in Verify.",
+        )
     st.metric("Images", f"{facts['images']:,}")
     st.metric("Cloudy", f"{facts['cloudy']:,}", help="Screened at import; curators overrule with Q.")
-    st.metric("Dates × bands", f"{facts['dates']} × {facts['bands']}")
+    st.metric("Dates × bands", f"{'' if collection.aligned else '≤ '}{facts['dates']} × {facts['bands']}")
     st.metric("Verified", f"{progress.agreed + progress.relabelled:,}")
     st.metric("Flagged", f"{progress.flagged:,}")
 
@@ -25,7 +34,7 @@ next_step.show(resources.workspace(), collection, progress)
 left, right = st.columns(2)
 with left:
     st.markdown("##### Samples by inventory label and region")
-    st.plotly_chart(figures.crops_figure(info.crops_by_region(store, collection.name)), key="overview.crops")
+    st.plotly_chart(figures.crops_figure(crops), key="overview.crops")
 with right:
     st.markdown("##### Images by month and quality")
     st.plotly_chart(figures.months_figure(info.images_by_month(store, collection.name)), key="overview.months")

@@ -123,3 +123,11 @@ def test_the_empty_state_makes_the_demo_collections(empty):
         "canada-simulated-2019",
     ]
     assert app.selectbox(key="collection").value == "bavaria-2018"
+
+
+def test_the_overview_counts_what_has_no_label(kinds):
+    app = opened("overview")
+    for collection, count in ((UNLABELLED, ["6"]), (FREE, [])):
+        app.selectbox(key="collection").set_value(collection).run()
+        assert [metric.value for metric in app.metric if metric.label == "No label"] == count
+    assert [metric.value for metric in app.metric if metric.label == "Dates × bands"] == ["≤ 40 × 12"]
