@@ -43,11 +43,15 @@ from (
 ) s left join event d on d.id = s.decision_then
 """
 
-# What the catalogue says of the samples of one such page, whatever curators say.
+# What the catalogue says of the samples of one such page, whatever curators say. The images of a packed collection lie in its shards,
+# which never change; rows come when somebody looks at them.
 FACTS = """
 select s.name, t.name as site, t.lon, t.lat, t.polygon, t.region, s.year, s.inventory_code, s.modal_code, s.purity,
-    (select json_group_object(h.year, h.code) from (select year, code from aci_history where site = t.id order by year) h) as history
-from (select * from sample where collection = :collection and name > :after order by name limit :count) s join site t on t.id = s.site
+    (select json_group_object(h.year, h.code) from (select year, code from aci_history where site = t.id order by year) h) as history,
+    (select json_group_array(json_array(i.slot, i.acquired, i.clear, i.quality))
+        from (select * from image where sample = s.id and not c.packed order by slot) i) as images
+from (select * from sample where collection = :collection and name > :after order by name limit :count) s
+join site t on t.id = s.site join collection c on c.name = s.collection
 order by s.name
 """
 

@@ -513,7 +513,8 @@ def test_packed_collections_export_their_images_and_what_curators_marked(empty, 
         bavaria.parcels_spec(), name="packed-2017", bands=("B04", "B08"), slots=("1", "2", "3", "4", "5"), aligned=False, packed=True
     )
     pixels = np.random.default_rng(1).integers(1, 9_000, (3, 4, 2)).astype(np.uint16)
-    dates = np.array([[20170105, 20170301, 20170630, 20171231]] * 3, np.int32)
+    acquired = ["2017-01-05", "2017-03-01", "2017-06-30", "2017-12-31"]
+    dates = np.tile(np.array(acquired, "datetime64[D]").astype(np.uint16), (3, 1))
     dates[1, 3], pixels[1, 3] = 0, 0
     quality = np.where(dates > 0, packed.OK, 0).astype(np.uint8)
     quality[0, 1] = packed.CLOUD
@@ -529,7 +530,11 @@ def test_packed_collections_export_their_images_and_what_curators_marked(empty, 
     arrays = read(export(empty, tmp_path / "out", "npz", spec.name).to, "npz", spec.name)
     np.testing.assert_array_equal(arrays["x"][:, :4, :, 0, 0], pixels)
     assert not arrays["x"][:, 4:].any() and not arrays["mask"][:, 4:].any()
-    np.testing.assert_array_equal(arrays["days"][0, :4], [5, 60, 181, 365])
+    np.testing.assert_array_equal(arrays["days"][:2, :4], [[5, 60, 181, 365], [5, 60, 181, 0]])
+    np.testing.assert_array_equal(arrays["dates"][:2, :4], [[20170105, 20170301, 20170630, 20171231], [20170105, 20170301, 20170630, 0]])
+    shown = next(source.open_source(empty, spec.name).samples()).images
+    assert [image.acquired for image in shown] == acquired and [image.quality for image in shown] == ["ok", "cloud", "ok", "ok"]
+    assert (shown[1].slot, shown[1].day, shown[1].clear, len(shown)) == (1, 60, 0.0, 4)
     expected = quality.copy()
     expected[2, 2] = packed.BAD
     np.testing.assert_array_equal(arrays["quality"][:, :4], expected)

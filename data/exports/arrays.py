@@ -35,6 +35,7 @@ from data import shards
 from data.bands import NO_DATA, REFLECTANCE_SCALE
 from data.command import Tell
 from data.errors import PixelsUnreadable
+from data.exports.images import PackedImages
 from data.exports.source import Sample, Source
 from data.packed import QUALITIES
 from data.report import Report
@@ -179,14 +180,19 @@ def _labels(source: Source, samples: list[Sample]) -> dict[str, np.ndarray]:
 
 
 def _dates(source: Source, samples: list[Sample]) -> dict[str, np.ndarray]:
-    names = ("days", "dates", "mask", "quality", "clear")
     types = _columns(source)
+    names = ("days", "dates", "mask", "quality", "clear")
     columns = {name: np.zeros((len(samples), source.collection.slots), types[name][0]) for name in names}
     for row, sample in enumerate(samples):
-        for image in sample.images:
-            values = (image.day, _number(image.acquired), True, QUALITIES.index(image.quality), image.clear)
-            for name, value in zip(names, values, strict=True):
-                columns[name][row, image.slot] = value
+        if isinstance(sample.images, PackedImages):
+            for name in names:
+                found = getattr(sample.images, name)
+                columns[name][row, : len(found)] = found
+        else:
+            for image in sample.images:
+                values = (image.day, _number(image.acquired), True, QUALITIES.index(image.quality), image.clear)
+                for name, value in zip(names, values, strict=True):
+                    columns[name][row, image.slot] = value
     return columns
 
 

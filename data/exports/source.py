@@ -5,7 +5,7 @@ for the same source: no clock, no random numbers, samples in the order of `Sourc
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -14,9 +14,11 @@ from sqlite3 import Row
 import numpy as np
 from sqlite_utils import Database
 
-from data import catalogue, packed, shards, versions
+from data import catalogue, shards, versions
 from data.catalogue import Collection, Patch
 from data.errors import BadInput
+from data.exports import images
+from data.exports.images import Image, Marks
 from data.importing import LearnedClass, LegendClass
 from data.versions import Version
 from data.workspace import Workspace
@@ -50,25 +52,6 @@ where s.id in (select value from json_each(?)) order by s.id, h.year
 IMAGES = """
 select i.* from image i where i.sample in (select value from json_each(?)) order by i.sample, i.slot
 """
-
-
-@dataclass(frozen=True)
-class Image:
-    """One acquisition, or one monthly composite, of a sample.
-
-    slot: index on the T axis of the pixels.
-    acquired: ISO date, or YYYY-MM of a composite. day: of the year; of the middle of the month for a composite.
-    clear: share of the sample's pixels that are clear, 0..1.
-    quality: ok, cloud or bad, as in force at the version. sources: names of the scenes it was made of.
-    """
-
-    slot: int
-    acquired: str
-    day: int
-    clear: float
-    interpolated: bool
-    quality: str
-    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -115,7 +98,7 @@ class Sample:
     width: int
     crs: str
     transform: tuple[float, ...]
-    images: tuple[Image, ...]
+    images: Sequence[Image]
 
     @property
     def geometry(self) -> dict:
@@ -142,7 +125,7 @@ class Source:
     classes: tuple[LearnedClass, ...]
     split: str | None
     only: str
-    marks: dict[str, dict[int, str]] = field(repr=False)
+    marks: Marks = field(repr=False)
 
     def samples(self) -> Iterator[Sample]:
         """The chosen samples by name, read from the catalogue a page at a time."""
@@ -198,45 +181,19 @@ class Source:
             numbers = json.dumps([row["sample"] for row in rows])
             opinions = _by_sample(db.execute(OPINIONS, {"samples": numbers, "event": event}))
             history = _by_sample(db.execute(HISTORY, [numbers]))
-            images = None if self.collection.packed else _by_sample(db.execute(IMAGES, [numbers]))
-        imaged = self._packed_images(rows) if images is None else [self._images(row, images.get(row["sample"], [])) for row in rows]
+            stored = None if self.collection.packed else _by_sample(db.execute(IMAGES, [numbers]))
+        shown = self._images(rows, stored)
         return [
-            self._sample(row, opinions.get(row["sample"], []), history.get(row["sample"], []), shown)
-            for row, shown in zip(rows, imaged, strict=True)
+            self._sample(row, opinions.get(row["sample"], []), history.get(row["sample"], []), of_sample)
+            for row, of_sample in zip(rows, shown, strict=True)
         ]
 
-    def _images(self, row: Row, images: list[Row]) -> tuple[Image, ...]:
-        marked = self.marks.get(row["name"], {})
-        return tuple(
-            Image(
-                image["slot"], image["acquired"], image["day"], image["clear"], bool(image["interpolated"]),
-                marked.get(image["slot"], image["quality"]), tuple(json.loads(image["source"])),
-            )
-            for image in images
-        )  # fmt: skip
+    def _images(self, rows: list[Row], stored: dict[int, list[Row]] | None) -> Sequence[Sequence[Image]]:
+        if stored is None:
+            return images.of_shards(self.workspace.shards(self.collection.name), rows, self.marks)
+        return [images.of_rows(stored.get(row["sample"], []), self.marks.get(row["name"], {})) for row in rows]
 
-    def _packed_images(self, rows: list[Row]) -> list[tuple[Image, ...]]:
-        """The same from the shards of a packed collection; see `data.packed`."""
-        folder, found = self.workspace.shards(self.collection.name), []
-        for shard, group in groupby(rows, key=itemgetter("shard")):
-            members = list(group)
-            at = [row["shard_row"] for row in members]
-            dates, quality = (shards.open_map(shards.path_of(folder, shard, kind))[at] for kind in (".dates", ".quality"))
-            days = packed.day_of_year(dates)
-            found += [self._packed(row["name"], *parts) for row, *parts in zip(members, dates, days, quality, strict=True)]
-        return found
-
-    def _packed(self, name: str, dates: np.ndarray, days: np.ndarray, quality: np.ndarray) -> tuple[Image, ...]:
-        marked = self.marks.get(name, {})
-        return tuple(
-            Image(
-                slot, packed.iso(int(dates[slot])), int(days[slot]), float(quality[slot] == packed.OK), False,
-                marked.get(slot, packed.QUALITIES[quality[slot]]), (),
-            )
-            for slot in map(int, np.flatnonzero(dates))
-        )  # fmt: skip
-
-    def _sample(self, row: Row, opinions: list[Row], history: list[Row], images: tuple[Image, ...]) -> Sample:
+    def _sample(self, row: Row, opinions: list[Row], history: list[Row], shown: Sequence[Image]) -> Sample:
         return Sample(
             id=row["sample"], name=row["name"], site=row["site_name"], lon=row["lon"], lat=row["lat"], region=row["region"],
             polygon=json.loads(row["polygon"]) if row["polygon"] else None, year=row["year"], inventory_code=row["inventory_code"],
@@ -245,7 +202,7 @@ class Source:
             reason=row["reason"], note=row["note"], decided_at=row["at"], opinions=len(opinions), part=row["part"],
             history={told["year"]: told["code"] for told in history}, shard=row["shard"], shard_row=row["shard_row"],
             height=row["height"], width=row["width"], crs=row["crs"], transform=tuple(json.loads(row["transform"])),
-            images=images,
+            images=shown,
         )  # fmt: skip
 
 
