@@ -27,7 +27,8 @@ def describe(store: Store) -> list[dict]:
             """select s.collection, count(distinct s.id) as samples, count(i.id) as images,
                 sum(i.quality = 'cloud') as cloudy, sum(i.quality = 'bad') as bad, sum(i.interpolated) as interpolated,
                 min(i.acquired) as first, max(i.acquired) as last
-            from sample s left join image i on i.sample = s.id group by s.collection"""
+            from sample s left join image i on i.sample = s.id
+            where s.collection in (select name from collection where not packed) group by s.collection"""
         )}  # fmt: skip
     counts |= {entry.name: _packed(store, entry) for entry in catalogue.collections(store) if entry.packed}
     empty = dict.fromkeys(("samples", "images", "cloudy", "bad", "interpolated"), 0) | {"first": None, "last": None}

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import h5py
@@ -27,12 +27,13 @@ from data.importers import breizhcrops, breizhcrops_names
 from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
 from labeling import cards, decisions, envelopes, places, points
-from modeling import pixels, registry, runs, samples, training
+from modeling import pixels, runs, samples, training
 from modeling.config import TrainConfig
 from tests import breizhcrops_world as world
 from tests.conftest import ROOT, copy_workspace
 
-NAME, LEXICOGRAPHIC = "breizhcrops-2017-L1C", "B1 B10 B11 B12 B2 B3 B4 B5 B6 B7 B8 B8A B9 QA10 QA20 QA60 doa".split()
+NAME = "breizhcrops-2017-L1C"
+LEXICOGRAPHIC = ["B1", "B10", "B11", "B12", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "QA10", "QA20", "QA60", "doa"]
 REGIONS = {"frh01": 45, "frh02": 30}
 
 
@@ -167,7 +168,7 @@ def test_the_legend_has_every_crop_and_the_mapping_says_what_is_learned(imported
     legend = {breizhcrops_names.crop_of(entry.code): entry for entry in catalogue.legend(imported.store, NAME)}
     assert set(legend) >= {code for _, codes in world.MAPPING.values() for code in codes} | {"PTC"}
     assert (legend["BTH"].name, legend["BTH"].name_fr, legend["BTH"].learned) == ("Winter wheat (BTH)", "Blé tendre d'hiver", "wheat")
-    assert legend["PTC"].learned is None and legend["PTC"].color == "#ffcccc"  # ACI's vegetables
+    assert legend["PTC"].learned is None and legend["PTC"].color == "#b74b15"  # ACI's vegetables
     assert legend["ORH"].color == legend["ORP"].color == "#dae31d"  # ACI's barley
     assert [entry.name for entry in catalogue.learned(imported.store, NAME)] == [name for name, _ in world.MAPPING.values()]
     digits = {entry.digit: crop for crop, entry in legend.items() if entry.digit is not None}
@@ -367,7 +368,7 @@ def test_what_is_no_breizhcrops_is_answered_with_the_way_out(tmp_path, small, em
     with pytest.raises(BadInput, match="no region frh09; it has frh01, frh02"):
         breizhcrops.import_breizhcrops(empty, small, regions=["frh09"])
     (small / "classmapping.csv").unlink()
-    with pytest.raises(BadInput, match="classmapping.csv is missing"):
+    with pytest.raises(BadInput, match=r"classmapping\.csv is missing"):
         breizhcrops.import_breizhcrops(empty, small)
     assert catalogue.collections(empty.store) == []
 
@@ -379,6 +380,13 @@ def test_a_region_is_added_later_and_a_cut_out_is_not_imported_twice(tmp_path, s
     assert (code, figures["report"]["done"]) == (0, 8 + 5 + 3)
     assert figures["report"]["remarks"]["region that is a part of frh04, not imported again"]["names"] == ["belle-ile"]
     assert run(small, "--region", "belle-ile")[1]["report"]["done"] == 2
+    lines = (small / "2017/L1C/frh01.csv").read_text().splitlines()
+    (small / "2017/L1C/frh03.csv").write_text("\n".join([lines[0], lines[1].rsplit(",", 1)[0] + ",99"]) + "\n")
+    shutil.copy(small / "2017/L1C/frh01.h5", small / "2017/L1C/frh03.h5")
+    with pytest.raises(BadInput, match="another slots"):
+        breizhcrops.import_breizhcrops(empty, small)
+    assert run(small, "--collection", "longer", "--region", "frh03")[1]["collections"][0]["collection"] == "longer"
+    assert catalogue.collection(empty.store, "longer").slots == 99
 
 
 # A kill at any moment
@@ -484,7 +492,8 @@ def test_profiles_of_a_packed_collection_are_those_of_its_rows(pair, index):
     wheat = profiles.by_crop(pair[0].store, NAME, "NDVI")["crops"][0]
     assert wheat["name"] == "Winter wheat (BTH)"
     median = {when["date"]: when["median"] for when in wheat["dates"]}
-    assert median["05-25"] > 0.5 > 0.35 > median["08-15"]  # green in May, harvested in August
+    assert median["05-25"] > 0.5  # green in May
+    assert median["08-15"] < 0.35  # harvested in August
 
 
 @pytest.mark.parametrize("kind", ["series", "image"])
@@ -567,8 +576,6 @@ def test_a_decision_on_a_sample_that_nobody_looked_at_counts_in_the_envelopes(im
 
 def test_a_model_trains_on_a_packed_collection(imported):
     config = TrainConfig.for_model("ltae", NAME, epochs=2, device="cpu")
-    known = samples.load(imported.store, NAME, "inventory") if registry.named("ltae").kind == "series" else None
-    assert known is not None and set(known.classes) <= {name for name, _ in world.MAPPING.values()}
     training.train(imported, run_dir := runs.create(imported, config))
     assert run_dir.read("status.json")["state"] == "finished"
     assert count(imported, "prediction") == sum(REGIONS.values())
@@ -579,10 +586,10 @@ def test_a_missing_shard_is_named_and_decisions_are_kept_all_the_same(imported, 
     shutil.copytree(imported_home / "patches", imported.home / "patches")
     shard = shards.path_of(imported.shards(NAME), "frh01-0000", ".quality")
     shard.unlink()
-    with pytest.raises(PixelsUnreadable, match="frh01-0000.quality.npy is missing"):
+    with pytest.raises(PixelsUnreadable, match=r"frh01-0000\.quality\.npy is missing"):
         profiles.load(imported.store, NAME, "NDVI")
     shards.path_of(imported.shards(NAME), "frh01-0000").unlink()
-    with pytest.raises(PixelsUnreadable, match="frh01-0000.npy is missing"):
+    with pytest.raises(PixelsUnreadable, match=r"frh01-0000\.npy is missing"):
         cards.card(imported, 1)
     assert decisions.record(imported.store, NAME, "ada", [{"uid": "a", "sample": 1, "action": "agree"}])[0].stored
 
@@ -593,7 +600,3 @@ def test_a_shard_of_another_shape_is_refused(imported, imported_home):
     shards.write(shards.path_of(imported.shards(NAME), "frh01-0000"), np.zeros((3, 2, 12, 1, 1), np.uint16))
     with pytest.raises(PixelsUnreadable, match=r"shape \(3, 2, 12, 1, 1\)"):
         info.describe(imported.store), profiles.load(imported.store, NAME, "NDVI")
-
-
-def test_days_stay_in_reach_of_two_bytes():
-    assert date(1970, 1, 1) + timedelta(days=65_535) > date(2149, 1, 1)

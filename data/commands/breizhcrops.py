@@ -14,10 +14,17 @@ from data.importers import breizhcrops
 @click.option("--year", "years", multiple=True, type=int, help="Only this year; may be given again. All by default.")
 @click.option("--level", "levels", multiple=True, type=click.Choice(["L1C", "L2A"]), help="Only this processing level.")
 @click.option("--region", "regions", multiple=True, help="Only this region, such as frh04; may be given again.")
+@click.option("--collection", default=None, help="Name of the new collection, where one year and level is imported.")
 @as_json
 @allow_missing
 def command(
-    root: Path, years: tuple[int, ...], levels: tuple[str, ...], regions: tuple[str, ...], as_json: bool, allow_missing: bool
+    root: Path,
+    years: tuple[int, ...],
+    levels: tuple[str, ...],
+    regions: tuple[str, ...],
+    collection: str | None,
+    as_json: bool,
+    allow_missing: bool,
 ) -> None:
     """Import BreizhCrops from ROOT, the folder with classmapping.csv, codes.csv and 2017/L1C/frh01.h5 and so on.
 
@@ -25,7 +32,9 @@ def command(
     """
     workspace = workspaces.current().create()
     with progress("parcels", hidden=as_json) as tell:
-        records, report = breizhcrops.import_breizhcrops(workspace, root, years=years, levels=levels, regions=regions, progress=tell)
+        records, report = breizhcrops.import_breizhcrops(
+            workspace, root, years=years, levels=levels, regions=regions, name=collection, progress=tell
+        )
     lines = [
         f"{of['collection']}: {of['samples']} parcels ({', '.join(of['regions']) or 'no region'}), up to {of['dates']} dates"
         for of in records

@@ -95,12 +95,16 @@ def import_breizhcrops(
     years: Sequence[int] = (),
     levels: Sequence[str] = (),
     regions: Sequence[str] = (),
+    name: str | None = None,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> tuple[list[dict], Report]:
-    """Import every year and level under `root` as a packed collection `breizhcrops-<year>-<level>`.
+    """Import every year and level under `root` as a packed collection.
+
+    Regions can be added to a collection later, as long as none has a longer series than those that were in the folder at first.
 
     Args:
         years, levels, regions: only these; empty = all. The cut-outs belle-ile and kermaux are left out beside frh04, unless named.
+        name: of the collection, where there is but one year and level; by default `breizhcrops-<year>-<level>`.
 
     Returns:
         A record a collection (collection, samples, dates, regions: name -> parcels and the order of the columns found), and the report.
@@ -108,10 +112,10 @@ def import_breizhcrops(
     Raises:
         BadInput: the folder has no such files, or there is a collection of that name with other dates or classes.
     """
-    folders = _folders(root, years, levels)
-    report, records = Report(), []
-    for folder in folders:
-        records.append(_import_folder(workspace, folder, regions, report, progress))
+    folders, report = _folders(root, years, levels), Report()
+    if name and len(folders) > 1:
+        raise BadInput(f"{root} holds {len(folders)} collections, which cannot all be called {name}. Choose one with --year and --level.")
+    records = [_import_folder(workspace, folder, name or folder.name, regions, report, progress) for folder in folders]
     return records, report
 
 
@@ -132,13 +136,15 @@ def _folders(root: Path, years: Sequence[int], levels: Sequence[str]) -> list[Fo
     return kept
 
 
-def _import_folder(workspace: Workspace, folder: Folder, wanted: Sequence[str], report: Report, progress: Callable) -> dict:
+def _import_folder(
+    workspace: Workspace, folder: Folder, name: str, wanted: Sequence[str], report: Report, progress: Callable[[int, int, str], None]
+) -> dict:
     indexes = _indexes(folder, wanted, report)
     if not indexes:
-        return {"collection": folder.name, "samples": 0, "dates": 0, "regions": {}}
+        return {"collection": name, "samples": 0, "dates": 0, "regions": {}}
     crops = Crops(folder.root)
     counts = Counter(code for index in indexes.values() for code in index["crop"])
-    spec = _spec(folder, crops, counts, max(int(index["length"].max()) for index in indexes.values()))
+    spec = _spec(folder, name, crops, counts)
     _remark_codes(crops, counts, report)
     before, shown, total, done = report.done, {}, sum(map(len, indexes.values())), 0
     for region, index in indexes.items():
@@ -149,7 +155,7 @@ def _import_folder(workspace: Workspace, folder: Folder, wanted: Sequence[str], 
                 progress=lambda at, _, what, done=done: progress(done + at, total, what),
             )  # fmt: skip
         done += len(index)
-    return {"collection": folder.name, "samples": report.done - before, "dates": len(spec.slots), "regions": shown}
+    return {"collection": name, "samples": report.done - before, "dates": len(spec.slots), "regions": shown}
 
 
 def _indexes(folder: Folder, wanted: Sequence[str], report: Report) -> dict[str, "DataFrame"]:
@@ -289,14 +295,28 @@ def _table(path: Path, separator: str, columns: tuple[str, ...]) -> "DataFrame |
     return None
 
 
-def _spec(folder: Folder, crops: Crops, counts: Counter[str], slots: int) -> CollectionSpec:
+def _longest(folder: Folder) -> int:
+    """The longest series by any index of the folder, wanted or not, so that regions can be imported one after the other."""
+    import pandas as pd
+
+    longest = 0
+    for path in sorted(folder.path.glob("*.csv")):
+        try:
+            lengths = pd.read_csv(path, usecols=["sequencelength"], dtype=str)["sequencelength"]
+            longest = max(longest, int(pd.to_numeric(lengths, errors="coerce").max()))
+        except (ValueError, OSError):
+            continue  # the report names it
+    return longest
+
+
+def _spec(folder: Folder, name: str, crops: Crops, counts: Counter[str]) -> CollectionSpec:
     what = {"L1C": "top of atmosphere", "L2A": "surface reflectance"}[folder.level]
     return CollectionSpec(
-        name=folder.name,
+        name=name,
         title=f"BreizhCrops {folder.year}, {what} (parcel means)",
         bands=BANDS[folder.level],
         level=folder.level,
-        slots=tuple(str(slot) for slot in range(1, slots + 1)),
+        slots=tuple(str(slot) for slot in range(1, _longest(folder) + 1)),
         height=1,
         width=1,
         composites=False,
