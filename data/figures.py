@@ -89,7 +89,7 @@ def places_figure(lons: Sequence[float], lats: Sequence[float], names: Sequence[
     hover = "%{text}<br>%{y:.4f} N, %{x:.4f} E<extra></extra>"
     figure = go.Figure(kind(x=list(lons), y=list(lats), text=list(names), mode="markers", marker=marker, hovertemplate=hover))
     middle = math.radians((min(lats) + max(lats)) / 2)
-    figure.update_layout(**LAYOUT, height=240)
+    figure.update_layout(**LAYOUT, height=210)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, ticksuffix="°", scaleanchor="x", scaleratio=1 / max(0.1, math.cos(middle)))
     figure.update_xaxes(gridcolor=GRID, zeroline=False, ticksuffix="°")
     return figure
@@ -103,7 +103,7 @@ def availability_figure(months: list[dict]) -> go.Figure:
         customdata=[record["samples"] for record in months], marker_color="#2f6f4f",
         hovertemplate="%{x}: %{y} scenes over %{customdata} samples<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(**LAYOUT, height=190, bargap=0.3)
+    figure.update_layout(**LAYOUT, height=170, bargap=0.3)
     figure.update_xaxes(type="category", categoryorder="category ascending")
     figure.update_yaxes(title="scenes", gridcolor=GRID)
     return figure

@@ -73,7 +73,7 @@ SOURCES = {
 
 
 def show(workspace: Workspace) -> None:
-    form, watch = st.columns([2, 3], gap="large")
+    form, watch = data_job.columns()
     with form:
         st.markdown("##### Import files")
         command = st.selectbox(

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -22,28 +23,34 @@ GUIDE = (
     "Then plan: you see what will be fetched before anything is."
 )
 COLUMNS = (
-    Field("--name-column", "Name", placeholder="as recognised"), Field("--region-column", "Region", placeholder="as recognised"),
+    Field("--name", "Name", placeholder="as recognised"), Field("--region", "Region", placeholder="as recognised"),
     Field("--lon", "Longitude", placeholder="as recognised"), Field("--lat", "Latitude", placeholder="as recognised"),
-    Field("--crop-column", "Crop", placeholder="as recognised"), Field("--year-column", "Year", placeholder="as recognised"),
-    Field("--sites-crs", "CRS of the file", placeholder="as the file says"),
+    Field("--crop", "Crop", placeholder="as recognised"), Field("--year", "Year", placeholder="as recognised"),
+    Field("--crs", "CRS of the file", placeholder="as the file says"),
 )  # fmt: skip
 
 
 def show(workspace: Workspace) -> None:
-    form, watch = st.columns([2, 3], gap="large")
+    form, watch = data_job.columns()
     with form:
-        values = _sites(workspace) | _imagery() | _further()
-    wrong = lacking(values)
+        values = _collection() | _sites(workspace) | _imagery() | _further()
     with watch:
-        argv = arguments(values)
-        job = _started(workspace, argv)
-        if job:
-            data_job.watch(workspace, job)
-        elif not values["sites"]:
-            st.info(GUIDE, icon=":material/lightbulb:")
-        elif _places(values):
-            _plan(workspace, values, argv, wrong)
-        data_job.refusal("ingest")
+        _right(workspace, values)
+
+
+def _right(workspace: Workspace, values: dict) -> None:
+    """The ingest at work, and what comes of the form: where the sites are, the plan, the start."""
+    argv = arguments(values)
+    job = _started(workspace, argv)
+    data_job.refusal("ingest")
+    if job:
+        data_job.watch(workspace, job)
+    if values["sites"] and not (job and job.argv == tuple(argv)):
+        planned = jobs.newest(workspace, arguments(values, plan=True))
+        if _places(values, planned):
+            _plan(workspace, values, planned)
+    elif job is None:
+        st.info(GUIDE, icon=":material/lightbulb:")
 
 
 def arguments(values: dict, *, plan: bool = False) -> list[str]:
@@ -52,7 +59,7 @@ def arguments(values: dict, *, plan: bool = False) -> list[str]:
         "collection": values["collection"], "title": values["title"], "provider": values["address"] or values["provider"],
         "stac-collection": values["stac_collection"], "band-map": values["band_map"],
         "years": ",".join(map(str, sorted(values["years"]))), "months": "{}-{}".format(*values["months"]) if values["years"] else "",
-        "from": values["from"], "to": values["to"], "size": values["size"], "crs": values["crs"], "bands": ",".join(values["bands"]),
+        "from": values["from"], "to": values["to"], "size": values["size"], "grid": values["crs"], "bands": ",".join(values["bands"]),
         "max-cloud": values["max_cloud"], "mask": ",".join(map(str, sorted(values["mask"]))), "min-clear": values["min_clear"] / 100,
         "scheduler": values["scheduler"],
     }  # fmt: skip
@@ -77,6 +84,14 @@ def lacking(values: dict) -> list[str]:
         f"There is no {path} on this machine." for path in paths if path and not data_fields.is_address(path) and not Path(path).exists()
     ]
     return [text for text, wrong in checks.items() if wrong] + missing
+
+
+def _collection() -> dict:
+    st.markdown("##### New collection")
+    first, second = st.columns(2)
+    name = first.text_input("Name", key="ingest.collection", placeholder="manitoba-2019", persist_state="session")
+    title = second.text_input("Title", key="ingest.title", placeholder="for people", persist_state="session")
+    return {"collection": name.strip(), "title": title.strip()}
 
 
 def _sites(workspace: Workspace) -> dict:
@@ -110,7 +125,7 @@ def _imagery() -> dict:
     first, second = st.columns(2)
     if period == PERIODS[0]:
         now = date.today().year
-        years = first.multiselect("Years", list(range(now, 2014, -1)), [now - 1], key="ingest.years", **keep)
+        years = first.multiselect("Years", list(range(now, 2014, -1)), [now - 1], key="ingest.years", wrap=True, **keep)
         months = second.slider("Months", 1, 12, (6, 10), key="ingest.months", **keep)
     else:
         start, end = (
@@ -145,14 +160,10 @@ def _further() -> dict:
             "Inventory rasters, one a line", key="ingest.inventory", height=68, placeholder="/data/aci_2019.tif", **keep,
             help="Labels for the samples; they can be added later, too.",
         )  # fmt: skip
-    st.markdown("##### Collection")
-    first, second = st.columns(2)
-    name = first.text_input("Name", key="ingest.collection", placeholder="manitoba-2019", **keep)
-    title = second.text_input("Title", key="ingest.title", placeholder="for people", **keep)
     inventory = [_absolute(line.strip()) for line in rasters.splitlines() if line.strip()]
     return {
         "bands": bands, "mask": mask, "max_cloud": max_cloud, "min_clear": min_clear, "crs": crs.strip() or "utm",
-        "scheduler": scheduler.strip(), "inventory": inventory, "collection": name.strip(), "title": title.strip(),
+        "scheduler": scheduler.strip(), "inventory": inventory,
     }  # fmt: skip
 
 
@@ -166,47 +177,45 @@ def _started(workspace: Workspace, argv: list[str]) -> Job | None:
     return next((job for job in known if job.active or job.argv == tuple(argv)), None)
 
 
-def _places(values: dict) -> bool:
-    """Show where the sites are and what is wrong with them; whether there are any."""
+def _places(values: dict, planned: Job | None) -> bool:
+    """Show where the sites are and what is wrong with them (a plan says that, too); whether there are any."""
     read = resources.sites(values["sites"], {field.option.lstrip("-"): values["columns"][field.label] for field in COLUMNS})
     st.markdown(f"##### {read.count:,} sites")
     if read.count:
         st.plotly_chart(figures.places_figure(read.lons, read.lats, read.names), key="ingest.places", config={"displayModeBar": False})
-    data_report.problems(read.report, "sites", key="ingest.sites.report")
+    if planned is None or planned.state not in jobs.DONE:
+        data_report.problems(read.report, "sites", key="ingest.sites.report")
     return read.count > 0
 
 
-def _plan(workspace: Workspace, values: dict, argv: list[str], wrong: list[str]) -> None:
-    planning = arguments(values, plan=True)
-    job = jobs.newest(workspace, planning)
-    title = f"{values['collection']} from {values['address'] or PRESETS[values['provider']].title}" if not wrong else ""
-    if job is None or job.state not in jobs.DONE:
-        if job is None or not job.active:
+def _plan(workspace: Workspace, values: dict, planned: Job | None) -> None:
+    wrong = lacking(values)
+    source = urlsplit(values["address"]).netloc if values["provider"] == OTHER else PRESETS[values["provider"]].title
+    title = f"{values['collection']} from {source}"
+    plan = (workspace, "ingest", arguments(values, plan=True), f"Plan of {title}")
+    if planned is None or planned.state not in jobs.DONE:
+        if planned is None:
             st.button(
-                "Plan", type="primary", icon=":material/route:", key="ingest.plan", disabled=bool(wrong),
-                on_click=data_job.begin, args=(workspace, "ingest", planning, f"Plan of {title}"),
-            )  # fmt: skip
+                "Plan", type="primary", icon=":material/route:", key="ingest.plan", disabled=bool(wrong), on_click=data_job.begin, args=plan
+            )
             st.caption(" ".join(wrong) or "Shows what will be fetched: images, bytes and time. Nothing is fetched yet.")
-        if job:
-            data_job.watch(workspace, job)
+        else:
+            data_job.watch(workspace, planned)
         return
-    said = jobs.result(workspace, job.name)
+    said = jobs.result(workspace, planned.name)
     st.markdown("##### Plan")
     with st.container(horizontal=True):
         for label, value in summary(said).items():
             st.metric(label, value, width="content")
-    if said["months"]:
-        st.plotly_chart(figures.availability_figure(said["months"]), key="ingest.months.figure", config={"displayModeBar": False})
-    data_report.problems(said.get("report", {}), f"{values['collection']}-plan", key="ingest.plan.report")
     with st.container(horizontal=True):
         st.button(
             "Start", type="primary", icon=":material/play_arrow:", key="ingest.start", disabled=not said["samples"],
-            on_click=data_job.begin, args=(workspace, "ingest", argv, title, values["collection"]),
+            on_click=data_job.begin, args=(workspace, "ingest", arguments(values), title, values["collection"]),
         )  # fmt: skip
-        st.button(
-            "Plan again", icon=":material/refresh:", key="ingest.replan", on_click=data_job.begin,
-            args=(workspace, "ingest", planning, f"Plan of {title}"),
-        )  # fmt: skip
+        st.button("Plan again", icon=":material/refresh:", key="ingest.replan", on_click=data_job.begin, args=plan)
+    if said["months"]:
+        st.plotly_chart(figures.availability_figure(said["months"]), key="ingest.months.figure", config={"displayModeBar": False})
+    data_report.problems(said.get("report", {}), f"{values['collection']}-plan", key="ingest.plan.report")
 
 
 def summary(said: dict) -> dict[str, str]:

@@ -21,7 +21,7 @@ FIELDS = (
 
 def show(workspace: Workspace) -> None:
     known = [one.name for one in catalogue.collections(workspace.store)]
-    form, watch = st.columns([2, 3], gap="large")
+    form, watch = data_job.columns()
     with form:
         st.markdown("##### Inventory labels")
         if not known:

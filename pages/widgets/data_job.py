@@ -1,8 +1,10 @@
 """A job as pages show it: live progress, what can be done with it, what it left out, and the list of all."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from data import catalogue, jobs
 from data.errors import CropcheckError
@@ -14,9 +16,15 @@ COLOURS = {
     "queued": "blue", "running": "blue", "stopping": "orange", "finished": "green", "incomplete": "orange", "failed": "red",
     "cancelled": "gray", "lost": "orange",
 }  # fmt: skip
-STATES = {"incomplete": "finished, not complete"}
+STATES = {"incomplete": "finished, some left out"}
 LOST = "Its process is gone without a word: killed, or the machine was restarted. What it had finished is whole; resume it to go on."
-INCOMPLETE = "Everything that could be read is there. What was left out is listed below; mend it and try again: the rest stays as it is."
+INCOMPLETE = "What could be read is there; what was left out is listed below. Mend what can be mended and try again: the rest stays."
+
+
+def columns(widths: Sequence[int] | int = (2, 3)) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A form on the left, and on the right what comes of it, which stays in view while the form is scrolled."""
+    form, watch = st.columns(widths, gap="large")
+    return form, watch.container(key="data-watch")
 
 
 def begin(workspace: Workspace, form: str, argv: Sequence[str], title: str, makes: str | None = None) -> None:
@@ -57,16 +65,21 @@ def _live(workspace: Workspace, name: str, was_active: bool) -> None:
     job = jobs.status(workspace, name)
     if job.active != was_active:
         st.rerun()
-    st.markdown(f"##### {job.title} :{COLOURS[job.state]}-badge[{STATES.get(job.state, job.state)}]")
+    st.markdown(f"##### {_plain(job.title)} :{COLOURS[job.state]}-badge[{STATES.get(job.state, job.state)}]")
     st.progress(job.share, _line(job))
     _word(job)
     said = jobs.result(workspace, name)
     _buttons(workspace, job, said)
     data_report.figures(said)
-    data_report.problems(said.get("report", {}), job.name, key="job")
+    data_report.problems(said.get("report", {}), job.name, key=f"job.{job.name}")
     with st.expander("Command and log"):
         st.code(f"python -m data {jobs.command_line(job)}", language="bash", wrap_lines=True)
         st.code(jobs.log(workspace, name)[-4000:] or "Nothing printed yet.", language=None, wrap_lines=True)
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds nothing."""
+    return re.sub(r"([\\`*_{}\[\]<>#:$~|])", r"\\\1", text)
 
 
 def _line(job: Job) -> str:

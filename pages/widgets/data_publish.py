@@ -15,7 +15,7 @@ GUIDE = "Choose a collection and formats on the left. An export names its datase
 
 def show(workspace: Workspace) -> None:
     known = [one.name for one in catalogue.collections(workspace.store)]
-    form, watch = st.columns(2, gap="large")
+    form, watch = data_job.columns(2)
     with form:
         st.markdown("##### Publish a collection")
         if not known:
@@ -39,9 +39,8 @@ def show(workspace: Workspace) -> None:
 
 
 def _ticked(entry: Format) -> bool:
-    return st.checkbox(
-        f"**{entry.title}**: {entry.about}", entry.name == "geoparquet", key=f"publish.{entry.name}", persist_state="session"
-    )
+    label = f"**{entry.title}** :small[{entry.about}]"
+    return st.checkbox(label, entry.name == "geoparquet", key=f"publish.{entry.name}", wrap=True, persist_state="session")
 
 
 def _spelled(listed: list[Listed], number: int) -> str:

@@ -69,7 +69,7 @@ def problems(said: dict, name: str, *, key: str) -> None:
         [{"Result": RESULTS[result], "What": kind, "Count": found["count"], "Which": _first(found)} for result, kind, found in kinds],
         hide_index=True, key=f"{key}.problems",
         column_config={
-            "Result": st.column_config.TextColumn(width=70), "What": st.column_config.TextColumn(width=180),
+            "Result": st.column_config.TextColumn(width=70), "What": st.column_config.TextColumn(width=230),
             "Count": st.column_config.NumberColumn(width=60, format="localized"),
         },
     )  # fmt: skip
