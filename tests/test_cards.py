@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from shapely.geometry import shape
 
 from data import catalogue, display, indices
 from data.errors import PixelsUnreadable, UnknownSample
+from data.importing import import_collection
 from data.workspace import Workspace
-from labeling import cards, decisions, envelopes, sprites
+from labeling import cards, decisions, envelopes, serving, sprites
+from labeling.queues import Queue
+from tests import kinds_world
+from tests.kinds_world import FOREIGN, FREE, MONTHLY, UNHEARD, UNLABELLED
 from tests.test_queues import add_run
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
@@ -310,3 +315,145 @@ def test_a_card_without_its_pixels_says_which_file_is_missing(demo):
     (demo.home / "patches").unlink()
     with pytest.raises(PixelsUnreadable, match=r"0000.npy is missing. Restore it from a backup"):
         cards.card(demo, samples_of(demo, FIELDS)[0])
+
+
+def tile(sprite: np.ndarray, card: dict, row: int, column: int) -> np.ndarray:
+    height, width = card["height"], card["width"]
+    return sprite[row * height : (row + 1) * height, column * width : (column + 1) * width]
+
+
+@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED])
+def test_every_kind_of_card_is_complete_and_goes_through_json(kinds, collection):
+    record = cards.collection_record(kinds.store, collection)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    for sample in samples_of(kinds, collection):
+        card = cards.card(kinds, sample)
+        assert json.loads(json.dumps(card, allow_nan=False)) == card
+        days = [image["at"] for image in card["images"]]
+        assert days == sorted(days) == [image["day"] for image in card["images"]]  # one calendar year
+        assert record["span"][0] - 10 <= days[0] <= days[-1] <= record["span"][1] + 10
+
+
+def test_free_dates_have_no_slots_and_a_bin_every_ten_days(kinds):
+    record = cards.collection_record(kinds.store, FREE)
+    assert (record["aligned"], record["slots"]) == (False, [])
+    assert record["bins"][:4] == [5, 15, 25, 36]
+    first, last = ((np.datetime64(day) - np.datetime64("2018-12-31")).astype(int) for day in ("2019-03-02", "2019-09-14"))
+    assert first <= record["span"][0] < record["span"][1] <= last
+    assert cards.collection_record(kinds.store, MONTHLY)["bins"] == [74, 105, 135, 166, 196]
+
+
+def test_a_season_over_new_year_runs_on_one_axis(empty):
+    field = next(kinds_world.monthly())
+    slots = ("2019-11", "2019-12", "2020-03", "2020-04", "2020-05")
+    spec = replace(kinds_world.monthly_spec(), name="winter", slots=slots)
+    import_collection(empty, spec, [replace(field, acquired=slots, year=2020)])
+    free = replace(kinds_world.free_spec(), name="free-winter", slots=slots, height=66, width=50)
+    import_collection(empty, free, [replace(field, acquired=("2019-11-05", "2019-12-31", "2020-01-01", "2020-02-29", None), year=2020)])
+    assert cards.collection_record(empty.store, "winter")["bins"] == [319, 349, 365 + 74, 365 + 105, 365 + 135]
+    # 2020 is a leap year: its 15 March is day 75
+    assert [image["at"] for image in cards.card(empty, samples_of(empty, "winter")[0])["images"]] == [319, 349, 440, 471, 501]
+    assert [image["at"] for image in cards.card(empty, samples_of(empty, "free-winter")[0])["images"]] == [-56, 0, 1, 60]
+
+
+def test_the_card_tells_the_inventory_of_every_year_of_the_site(kinds):
+    sample = catalogue.sample_id(kinds.store, MONTHLY, "Baumacker-2018")
+    history = cards.card(kinds, sample)["history"]
+    assert [year for year, _ in history] == list(range(2015, 2022))
+    assert (dict(map(tuple, history))[2015], dict(map(tuple, history))[2021]) == (FOREIGN, 0)
+    assert cards.card(kinds, catalogue.sample_id(kinds.store, UNLABELLED, "D2-2018"))["history"] == []
+
+
+def test_a_sample_without_a_label_has_no_class_to_be_held_against(kinds):
+    sample = catalogue.sample_id(kinds.store, UNLABELLED, "D2-2018")
+    card = cards.card(kinds, sample)
+    assert (card["code"], card["envelopes"]) == (0, [])
+    classes = [entry.name for entry in catalogue.learned(kinds.store, UNLABELLED)]
+    with kinds.store.writing() as db:
+        add_run(db, "read", UNLABELLED)
+        shares = [0.0] * len(classes)
+        shares[2], shares[4] = 0.7, 0.3
+        db["prediction"].insert({
+            "run": "read", "sample": sample, "part": "test", "truth": None, "predicted": classes[2], "probability": 0.7,
+            "probabilities": json.dumps(shares),
+        })  # fmt: skip
+    assert [entry["class"] for entry in cards.card(kinds, sample)["envelopes"]] == [classes[2], classes[4]]
+
+
+def test_codes_that_the_legend_lacks_are_grey_on_the_overlay(kinds):
+    known = {entry.code for entry in catalogue.legend(kinds.store, MONTHLY)}
+    assert UNHEARD not in known
+    modal = next(sample for sample in samples_of(kinds, MONTHLY) if cards.card(kinds, sample)["modal"] == UNHEARD)
+    card, inventory = cards.card(kinds, modal), catalogue.patch(kinds, modal).inventory
+    shown = picture(card["inventory"])
+    assert (shown[inventory == UNHEARD] == (0x9A, 0x9A, 0x9A, 255)).all()
+    assert (shown[inventory == card["code"]] != (0x9A, 0x9A, 0x9A, 255)).any()
+
+
+def test_envelopes_of_free_dates_are_the_percentiles_of_each_samples_ten_days(kinds, monkeypatch):
+    monkeypatch.setattr("labeling.envelopes.FEWEST", 4)
+    samples = samples_of(kinds, FREE)
+    events = [{"uid": f"r{sample}", "sample": sample, "action": "relabel", "code": 133} for sample in samples]
+    assert all(outcome.stored for outcome in decisions.record(kinds.store, FREE, "ann", events))
+    known = envelopes.of_collection(kinds.store, FREE, max_age=0)["Barley"]
+    drawn = known.record(without=samples[0])
+    with kinds.store.reading() as db:
+        rows = db.execute(
+            """select i.sample, substr(i.acquired, 6, 2), min(2, (substr(i.acquired, 9, 2) - 1) / 10), t.median from image i
+            join sample s on s.id = i.sample join index_stat t on t.image = i.id and t.name = 'NDVI'
+            where s.collection = ? and i.quality = 'ok' and i.sample != ?""",
+            [FREE, samples[0]],
+        ).fetchall()
+    by_bin: dict[int, dict[int, list[float]]] = {}
+    for sample, month, third, value in rows:
+        by_bin.setdefault(3 * (int(month) - 1) + third, {}).setdefault(sample, []).append(value)
+    assert drawn["n"] == 11
+    for at, band in enumerate(drawn["bands"]["NDVI"]):
+        medians = [float(np.median(values)) for values in by_bin.get(at, {}).values()]
+        assert (band is not None) == (len(medians) >= 2)
+        if band is not None:
+            assert band == pytest.approx(list(np.percentile(medians, (10, 50, 90))), abs=6e-4)
+
+
+@pytest.fixture
+def long_season(kinds, monkeypatch) -> dict:
+    """A card with room for ten dates."""
+    monkeypatch.setattr(cards, "MOST_TILES", 10 * kinds_world.SIDE**2)
+    return cards.card(kinds, samples_of(kinds, FREE)[0])
+
+
+def test_a_long_season_has_pictures_of_clear_dates_first_and_the_others_on_demand(kinds, long_season):
+    card, patch = long_season, catalogue.patch(kinds, long_season["id"])
+    with_tile = [image for image in card["images"] if image["tile"] is not None]
+    assert [image["tile"] for image in with_tile] == list(range(10))
+    assert all(image["quality"] == "ok" for image in with_tile)
+    clear = [image["at"] for image in card["images"] if image["quality"] == "ok"]
+    assert (with_tile[0]["at"], with_tile[-1]["at"]) == (clear[0], clear[-1])  # from the first to the last
+    without = [image for image in card["images"] if image["tile"] is None][:3]
+    more = cards.pictures(kinds, card["id"], [*(image["id"] for image in without), 10**9])
+    assert more["images"] == [image["id"] for image in without]
+    for shown, address in ((with_tile, card["sprite"]), (without, more["sprite"])):
+        sprite = picture(address)
+        for column, image in enumerate(shown):
+            for row, view in enumerate(display.VIEWS):
+                expected = display.rgba(patch.pixels[image["slot"]], patch.bands, view, patch.level)
+                np.testing.assert_array_equal(tile(sprite, card, row, column), expected)
+
+
+def test_cloudy_dates_fill_what_room_clear_ones_leave_the_clearest_first():
+    images = [{"slot": slot, "quality": "ok" if slot % 4 == 0 else "cloud", "clear": slot / 100, "tile": None} for slot in range(40)]
+    assert cards._tiled(images, cards.MOST_TILES // 12) == [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 38, 39]
+    assert [image["slot"] for image in images if image["tile"] is not None] == [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 38, 39]
+
+
+def test_pictures_are_served_with_the_next_answer(kinds, long_season):
+    queue, lacking = Queue("all"), [image["id"] for image in long_season["images"] if image["tile"] is None][:2]
+    window = f"{FREE}|{queue}"
+    message = {"n": 1, "window": window, "pictures": {"sample": long_season["id"], "images": [*lacking, "no number"]}}
+    answer = serving.answer(kinds, FREE, "ann", queue, None, message)
+    assert answer["pictures"]["images"] == lacking
+    assert picture(answer["pictures"]["sprite"]).shape[1] == 2 * long_season["width"]
+    for wanted in (None, "all", {"sample": "x"}, {"sample": None}):
+        assert serving.answer(kinds, FREE, "ann", queue, None, message | {"pictures": wanted})["pictures"] is None
+    nothing = serving.answer(kinds, FREE, "ann", queue, None, message | {"pictures": {"sample": 10**9, "images": lacking}})
+    assert nothing["pictures"] == {"sample": 10**9, "images": [], "sprite": None}
