@@ -407,8 +407,8 @@ def test_searches_never_cross_the_antimeridian():
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": 503, "times": 2}, {"status": 429, "retry_after": 0, "times": 2}, {"status": 500, "times": 5}, {"truncate": True, "times": 2},
-        {"html": True, "times": 1},
+        {"status": 503, "times": 2}, {"status": 429, "retry_after": 0, "times": 2}, {"status": 500, "times": 5},
+        {"truncate": True, "times": 2}, {"html": True, "times": 1},
     ],
     ids=lambda fault: next(iter(fault)) + str(fault.get("status", "")),
 )  # fmt: skip
@@ -486,7 +486,7 @@ def command(world: StacWorld, csv: Path, *more: str) -> list[str]:
     assets.write_text(json.dumps(providers.PRESETS["earth-search"].assets))
     return [
         "ingest", str(csv), "--collection", "summer", "--provider", world.url, "--band-map", str(assets), "--years", "2015", "--months",
-        "7-9", "--bands", ",".join(FEW), "--size", "24", "--crop", "crop", *more,
+        "7-9", "--bands", ",".join(FEW), "--size", "24", "--crop-column", "crop", *more,
     ]  # fmt: skip
 
 
@@ -551,6 +551,34 @@ def test_the_command_fetches_labels_and_reports(empty, world, sites_csv):
     assert allowed.exit_code == 0
 
 
+def test_the_command_takes_labels_and_history_from_inventories(empty, tmp_path, world, sites_csv):
+    grid = grids.around(*world.sites["centre"], 400, "utm")
+    for year, west, east in ((2014, 147, 158), (2015, 153, 146)):
+        codes = np.full((400, 400), west, np.uint8)
+        codes[:, 200:] = east
+        with rasterio.open(
+            tmp_path / f"aci_{year}_si.tif", "w", width=400, height=400, count=1, dtype="uint8", crs=grid.crs, nodata=0,
+            transform=Affine(*grid.transform),
+        ) as file:  # fmt: skip
+            file.write(codes, 1)
+    sites_csv.write_text("\n".join(line.rpartition(",")[0] for line in sites_csv.read_text().splitlines()))
+    argv = [argument for argument in command(world, sites_csv, "--json") if argument not in ("--crop-column", "crop")]
+    argv += ["--inventory", str(tmp_path / "aci_2014_si.tif"), "--inventory", str(tmp_path / "aci_2015_si.tif")]
+    result = CliRunner().invoke(main, argv)
+    assert result.exit_code == 0, result.output
+    middle = (grid.bounds[0] + grid.bounds[2]) / 2
+    with empty.store.reading() as db:
+        rows = db.execute(
+            """select s.inventory_code, t.lon, t.lat, h.code as before from sample s join site t on t.id = s.site
+            join aci_history h on h.site = t.id and h.year = 2014"""
+        ).fetchall()
+    assert len(rows) == 12
+    for row in rows:
+        x, _ = rasterio.warp.transform("EPSG:4326", grid.crs, [row["lon"]], [row["lat"]])
+        assert (row["inventory_code"], row["before"]) == ((153, 147) if x[0] < middle else (146, 158))
+    assert CliRunner().invoke(main, argv).exit_code == 0, "the same command again has nothing to do"
+
+
 def test_the_command_can_stop_at_the_plan(empty, world, sites_csv):
     result = CliRunner().invoke(main, command(world, sites_csv, "--plan"))
     assert result.exit_code == 0, result.output
@@ -569,5 +597,5 @@ def test_a_dask_cluster_makes_the_same_collection(empty, tmp_path, world):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(empty, world):
-    with pytest.raises(BadInput, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(BadInput, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         ingest(empty, world, SUMMER, places(world, "centre"), scheduler="tcp://127.0.0.1:9")

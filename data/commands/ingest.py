@@ -9,10 +9,11 @@ import click
 
 from data import workspace as workspaces
 from data.bands import L2A_BANDS
-from data.command import allow_missing, as_json, finish, progress
+from data.command import Tell, allow_missing, as_json, finish, progress
 from data.ingest.providers import PRESETS
 from data.ingest.settings import MASKED, RESAMPLING, Settings
 from data.report import Report
+from data.workspace import Workspace
 
 
 class Numbers(click.ParamType):
@@ -82,12 +83,12 @@ class BandMap(click.ParamType):
 @click.option("--inventory", multiple=True, help="Inventory for the labels: raster or polygons; may be given several times.")
 @click.option("--lon", help="Column of the longitude.")
 @click.option("--lat", help="Column of the latitude.")
-@click.option("--name", help="Column of the sites' names.")
-@click.option("--region", help="Column of the region or province.")
-@click.option("--crop", help="Column of the crop, as an inventory code or a name.")
-@click.option("--year", help="Column of the year that a site belongs to.")
+@click.option("--name-column", "name", help="Column of the sites' names.")
+@click.option("--region-column", "region", help="Column of the region or province.")
+@click.option("--crop-column", "crop", help="Column of the crop, as an inventory code or a name.")
+@click.option("--year-column", "year", help="Column of the year that a site belongs to.")
 @click.option("--layer", help="Layer of a sites file with several.")
-@click.option("--crs", help="CRS of a sites file that does not name its own, as EPSG:3978.")
+@click.option("--sites-crs", "crs", help="CRS of a sites file that does not name its own, as EPSG:3978.")
 @click.option("--scheduler", default="", help="Dask scheduler, as tcp://host:8786; by default threads of this machine.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be fetched, and stop.")
 @as_json
@@ -114,12 +115,24 @@ def command(
         facts = planning.summary(plan, running.shard_size(plan))
         if not plan_only:
             running.run(workspace, plan, outcome, title=title, scheduler=scheduler, tell=tell)
+            labelled = _label(workspace, settings.collection, inventory, outcome, tell) if inventory else None
     if plan_only:
         finish(facts, _described(facts), outcome, as_json=as_json, allow_missing=allow_missing)
         return
-    figures = {"collection": settings.collection, "samples": outcome.done, "planned": facts}
+    figures = {"collection": settings.collection, "samples": outcome.done, "planned": facts, "inventory": labelled}
     said = f"{settings.collection}: {outcome.done} of {facts['samples']} samples."
     finish(figures, said, outcome, as_json=as_json, allow_missing=allow_missing)
+
+
+def _label(workspace: Workspace, collection: str, sources: tuple[str, ...], outcome: Report, tell: Tell) -> dict:
+    """Read the inventories for the samples that are there; what they leave out joins the report of the imagery."""
+    from data.inventory.apply import apply
+
+    told = Report()
+    figures = apply(workspace, collection, sources, told, progress=tell)
+    outcome.left_out += told.left_out
+    outcome.remarks += told.remarks
+    return figures
 
 
 def _described(facts: dict) -> str:

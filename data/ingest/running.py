@@ -10,7 +10,7 @@ from typing import Any
 
 from data import aci
 from data.errors import BadInput
-from data.importing import CollectionSpec, LegendClass, NewSample, import_planned, samples_a_shard
+from data.importing import CollectionSpec, NewSample, import_planned, samples_a_shard
 from data.ingest import fetching
 from data.ingest.planning import Plan
 from data.report import Report
@@ -29,7 +29,8 @@ def spec(plan: Plan, title: str) -> CollectionSpec:
         name=settings.collection, title=title or f"{settings.collection}: {len(plan.targets)} samples, {' '.join(map(str, years))}",
         bands=settings.bands, level="L2A", slots=plan.slots, height=settings.size, width=settings.size, composites=settings.composites,
         simulated=False, licence=provider.licence, attribution=f"{provider.attribution} {' '.join(map(str, years))}. {provider.title}.",
-        legend=_legend(crops), learned=aci.learned(crops), aligned=plan.aligned, origin={"ingest": plan.asked, "provider": provider.url},
+        legend=aci.legend(crops), learned=aci.learned(crops), aligned=plan.aligned,
+        origin={"ingest": plan.asked, "provider": provider.url, "masked": list(settings.mask)},
     )  # fmt: skip
 
 
@@ -40,10 +41,6 @@ def _crops(plan: Plan) -> tuple[int, ...]:
         if target.inventory_code in known:
             counts[target.inventory_code] = counts.get(target.inventory_code, 0) + 1
     return tuple(sorted(counts, key=lambda code: (-counts[code], code))) or aci.CROPS
-
-
-def _legend(crops: tuple[int, ...]) -> tuple[LegendClass, ...]:
-    return aci.legend(crops)
 
 
 def shard_size(plan: Plan) -> int:

@@ -23,10 +23,11 @@ GUIDE = (
     "Then plan: you see what will be fetched before anything is."
 )
 COLUMNS = (
-    Field("--name", "Name", placeholder="as recognised"), Field("--region", "Region", placeholder="as recognised"),
+    Field("--name-column", "Name", placeholder="as recognised"), Field("--region-column", "Region", placeholder="as recognised"),
     Field("--lon", "Longitude", placeholder="as recognised"), Field("--lat", "Latitude", placeholder="as recognised"),
-    Field("--crop", "Crop", placeholder="as recognised"), Field("--year", "Year", placeholder="as recognised"),
-    Field("--crs", "CRS of the file", placeholder="as the file says"),
+    Field("--crop-column", "Crop", placeholder="as recognised"), Field("--year-column", "Year", placeholder="as recognised"),
+    Field("--sites-crs", "CRS of the file", placeholder="as the file says"),
+    Field("--layer", "Layer", placeholder="of a file with several"),
 )  # fmt: skip
 
 
