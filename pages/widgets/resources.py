@@ -11,8 +11,8 @@ from data.versions import Listed
 from data.workspace import Workspace
 
 SITE_OPTIONS = {  # option of `python -m data ingest` -> argument of `data.ingest.sites.read`
-    "name-column": "name", "region-column": "region", "crop-column": "crop", "year-column": "year", "sites-crs": "crs", "layer": "layer", "lon": "lon",
-    "lat": "lat",
+    "name-column": "name", "region-column": "region", "crop-column": "crop", "year-column": "year", "sites-crs": "crs",
+    "layer": "layer", "lon": "lon", "lat": "lat",
 }  # fmt: skip
 
 
