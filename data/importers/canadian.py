@@ -86,8 +86,8 @@ def _sample(work: Plan, planned: Planned) -> tuple[NewSample | None, Report]:
         told.leave_out("sample without an image", planned.name, "none of its months can be read")
         return None, told
     slots = [slot[-2:] for slot in work.spec.slots]
-    shape = (len(slots), len(work.spec.bands), work.spec.height, work.spec.width)
-    stack, clear = np.zeros(shape, np.uint16), np.zeros((shape[0], *shape[2:]), bool)
+    bands, height, width = next(iter(months.values())).pixels.shape
+    stack, clear = np.zeros((len(slots), bands, height, width), np.uint16), np.zeros((len(slots), height, width), bool)
     for month, patch in months.items():
         stack[slots.index(month)] = patch.pixels
         clear[slots.index(month)] = _screened(patch.pixels, work.spec) if patch.clear is None else patch.clear
@@ -106,6 +106,8 @@ def _sample(work: Plan, planned: Planned) -> tuple[NewSample | None, Report]:
         crs=crs,
         transform=transform,
         clear=clear,
+        # cloudy pictures were sorted out by hand before the data set was published
+        quality=tuple("ok" if month in months else None for month in slots) if work.kinds else (),
         sources=tuple((months[month].source,) if month in months else () for month in slots),
         history=planned.history,
         part=planned.part,
@@ -113,11 +115,18 @@ def _sample(work: Plan, planned: Planned) -> tuple[NewSample | None, Report]:
 
 
 def _months(work: Plan, planned: Planned, told: Report) -> dict[str, PatchMonth]:
-    """The months that can be read."""
-    months = {}
+    """The months that can be read, all of one size."""
+    months: dict[str, PatchMonth] = {}
     for month, files in sorted(planned.months.items()):
-        found = pixels.from_pictures(files, work.kinds, work.ranges, told) if work.kinds else pixels.from_zip(files["zip"], told)
-        if found is not None:
+        found = (
+            pixels.from_pictures(files, work.kinds, work.ranges, told) if work.kinds else pixels.from_zip(files["zip"], work.layout, told)
+        )
+        first = next(iter(months.values()), found)
+        if found is not None and found.pixels.shape != first.pixels.shape:
+            told.leave_out(
+                "months of different sizes", found.source, f"not {' x '.join(map(str, first.pixels.shape[1:]))} px as {first.source}"
+            )
+        elif found is not None:
             months[month] = found
     return months
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from data import aci
-from data.bands import L2A_BANDS
 from data.importing import NO_LABEL, LegendClass
 
 INDEX_IMAGES = ("GNDVI", "NDVI", "NDVI45", "NDWI", "OSAVI", "PSRI")
@@ -29,6 +28,8 @@ _ALIASES = {"FLAX": 154, "RAPESEED": 153, "MAIZE": 147, "FORAGE": 122, "BARREN":
 _NAME = re.compile(r"POINT_([A-Za-z0-9-]+)_(20\d\d)(0[1-9]|1[0-2])_([A-Za-z0-9-]+)_(.+)", re.ASCII)
 _BAND = re.compile(r"(?:.*[./])?(B0?\d|B1[0-2]|B8A|QA60)\.tiff?", re.IGNORECASE | re.ASCII)
 _NUMBERED = re.compile(r"CODE_(\d+)", re.IGNORECASE | re.ASCII)  # a code that no legend names
+TRAINING = "training"  # as the data set calls its part `train`
+_FOLD = re.compile(r"fold-\d+")
 _PARTS = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
     "test": "test", "testing": "test",
@@ -48,7 +49,7 @@ class PatchName:
 
     @property
     def site(self) -> str:
-        return f"POINT_{self.point}_{self.province.upper()}"
+        return f"POINT_{self.point}_{self.province}"
 
     @property
     def sample(self) -> str:
@@ -71,24 +72,20 @@ def of_png(stem: str) -> PatchName | None:
 
 
 def band_of(name: str) -> str | None:
-    """The band (B01 ... B12, B8A) or QA60 that a file of a zip holds; None for indices and everything else.
-
-    B10, which a download of the top of the atmosphere may hold, is no band of the published twelve.
-    """
+    """The band (B01 ... B12, B8A) or QA60 that a file of a zip holds; None for indices and everything else."""
     found = _BAND.fullmatch(name)
     if not found:
         return None
     band = found[1].upper()
-    band = band if band in ("B8A", "QA60") else f"B{int(band[1:]):02d}"
-    return band if band in L2A_BANDS or band == "QA60" else None
+    return band if band in ("B8A", "QA60") else f"B{int(band[1:]):02d}"
 
 
 def part_of(folders: Iterable[str]) -> str | None:
-    """train, validation or test, by the innermost folder that is called so (`training`, `_validation` and `val` are, too)."""
+    """train, validation, test or fold-<k>, by the innermost folder that is called so (`training`, `_validation` and `val` are, too)."""
     for folder in reversed(list(folders)):
-        part = _PARTS.get(folder.strip("_ ").lower())
-        if part:
-            return part
+        word = folder.strip("_ ").lower()
+        if word in _PARTS or _FOLD.fullmatch(word):
+            return _PARTS.get(word, word)
     return None
 
 
@@ -107,8 +104,12 @@ def crop_name(entry: LegendClass) -> str:
     """The name of a legend code in files: ASCII capitals with _ between words, UNKNOWN where there is no label."""
     if entry.code == NO_LABEL.code:
         return "UNKNOWN"
-    plain = unicodedata.normalize("NFKD", entry.name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_").upper() or f"CODE_{entry.code}"
+    return re.sub(r"[^A-Za-z0-9]+", "_", ascii_of(entry.name)).strip("_").upper() or f"CODE_{entry.code}"
+
+
+def ascii_of(text: str) -> str:
+    """Without accents, and without what has no ASCII letter."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 @cache

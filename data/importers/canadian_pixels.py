@@ -12,11 +12,10 @@ from data.archives import Archive, BadArchive
 from data.bands import L2A_BANDS, REFLECTANCE_SCALE
 from data.importers import canadian_tif
 from data.importers.canadian_names import band_of
-from data.importers.canadian_tif import BadFile, Tif
+from data.importers.canadian_tif import BadFile, Sides, Tif
 from data.report import Report
 
 SIDE = 64
-SIDES = (64, 65)  # a square of 640 m meets 65 pixels of 10 m where it does not lie on their grid
 ZIP_BYTES = 64 * 2**20  # a patch-month has under 1 MB
 PNG_BYTES = 2**20
 BRIGHTEST = 10.0  # no reflectance lies above it, and no patch of digital numbers wholly below
@@ -28,11 +27,25 @@ ENHANCED = 1.5  # contrast, then brightness of the published RGB pictures (data_
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What the files of a collection hold.
+
+    bands: that every zip must have, in the order of the pixels.
+    sides: heights and widths that files may have. What lies beyond `height` and `width` is cut off to the right and below.
+    """
+
+    bands: tuple[str, ...] = L2A_BANDS
+    sides: Sides = ((SIDE, SIDE + 1), (SIDE, SIDE + 1))  # a square of 640 m meets 65 pixels of 10 m where it is not on their grid
+    height: int = SIDE
+    width: int = SIDE
+
+
+@dataclass(frozen=True)
 class PatchMonth:
     """A month of a sample.
 
-    pixels: (B, 64, 64) uint16 reflectance x 10 000, 0 = no data.
-    clear: (64, 64) bool, where QA60 tells; None where it is not there.
+    pixels: (B, h, w) uint16 reflectance x 10 000, 0 = no data.
+    clear: (h, w) bool, where QA60 tells; None where it is not there.
     crs: None for pictures. transform: (column, row) of the upper left corner -> crs, as a b c d e f. centre: of the whole patch, in crs.
     source: the file.
     """
@@ -55,27 +68,27 @@ def bands_of(kinds: tuple[str, ...]) -> tuple[str, ...]:
     return (*(RGB_BANDS if "RGB" in kinds else ()), *(kind for kind in kinds if kind != "RGB"))
 
 
-def from_zip(path: str, told: Report) -> PatchMonth | None:
-    """The twelve bands of a zip; None, and the reason in `told`, where they cannot be read.
+def from_zip(path: str, layout: Layout, told: Report) -> PatchMonth | None:
+    """The bands of a zip; None, and the reason in `told`, where they cannot be read.
 
-    A patch of 65 px loses its last row and column, so that its middle pixel stays the middle and nothing is resampled.
+    A published patch of 65 px loses its last row and column, so that its middle pixel stays the middle and nothing is resampled.
     """
     name = Path(path).name
     try:
         with Archive(Path(path), ZIP_BYTES) as archive:
             files = {band: file for file in archive.names if (band := band_of(file))}
-            missing = [band for band in L2A_BANDS if band not in files]
+            missing = [band for band in layout.bands if band not in files]
             if missing:
                 raise BadFile("band missing", f"{name} has no {', '.join(missing)}")
-            tifs = [canadian_tif.read(archive.read(files[band]), files[band], SIDES) for band in L2A_BANDS]
-            clear = _clear(archive, files.get("QA60"), name, told)
-        return _patch_month(tifs, clear, name)
+            tifs = [canadian_tif.read(archive.read(files[band]), files[band], layout.sides) for band in layout.bands]
+            clear = _clear(archive, files.get("QA60"), layout, name, told)
+        return _patch_month(tifs, clear, layout, name)
     except (BadArchive, BadFile) as error:
         told.leave_out(error.kind, name, str(error))
         return None
 
 
-def _patch_month(tifs: list[Tif], clear: np.ndarray | None, name: str) -> PatchMonth:
+def _patch_month(tifs: list[Tif], clear: np.ndarray | None, layout: Layout, name: str) -> PatchMonth:
     shapes = {tif.values.shape for tif in tifs}
     if len(shapes) > 1:
         raise BadFile("bands of different sizes", f"{name} has bands of {' and '.join(f'{h} x {w}' for h, w in sorted(shapes))} px")
@@ -87,7 +100,7 @@ def _patch_month(tifs: list[Tif], clear: np.ndarray | None, name: str) -> PatchM
     centre = (a * width / 2 + b * height / 2 + c, d * width / 2 + e * height / 2 + f)
     if clear is not None and clear.shape != (height, width):
         raise BadFile("bands of different sizes", f"{name} has a QA60 of {clear.shape[0]} x {clear.shape[1]} px")
-    cut = np.s_[..., :SIDE, :SIDE]
+    cut = np.s_[..., : layout.height, : layout.width]
     return PatchMonth(_stored(tifs)[cut], None if clear is None else clear[cut], placed.crs, placed.transform, centre, name)
 
 
@@ -109,13 +122,13 @@ def _stored(tifs: list[Tif]) -> np.ndarray:
     return np.where(seen, np.clip(np.rint(values), 1, 65535), 0).astype(np.uint16)
 
 
-def _clear(archive: Archive, file: str | None, name: str, told: Report) -> np.ndarray | None:
+def _clear(archive: Archive, file: str | None, layout: Layout, name: str, told: Report) -> np.ndarray | None:
     """(h, w) bool by QA60; None where it is not there or cannot be read."""
     if file is None:
         told.remark("no QA60", name, "clouds are screened by reflectance")
         return None
     try:
-        values = canadian_tif.read(archive.read(file), file, SIDES).values.astype(np.float32)
+        values = canadian_tif.read(archive.read(file), file, layout.sides).values.astype(np.float32)
     except (BadArchive, BadFile) as error:
         told.remark("no QA60", name, f"{error}; clouds are screened by reflectance")
         return None
@@ -172,7 +185,7 @@ def _picture(path: str) -> np.ndarray:
         with Path(path).open("rb") as file:
             data = file.read(PNG_BYTES)
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            canadian_tif.check_size(image.size, name, SIDES)
+            canadian_tif.check_size(image.size, name, Layout.sides)
             if image.mode not in ("L", "P", "RGB", "RGBA"):
                 raise BadFile("PNG that is not 8-bit", f"{name} is of mode {image.mode}")
             return np.asarray(image.convert("RGB"))[:SIDE, :SIDE]
@@ -194,9 +207,9 @@ def reflectance_of(picture: np.ndarray) -> np.ndarray:
     Returns:
         (3, h, w) uint16 reflectance x 10 000 of B02, B03, B04; 0 = no data where the picture is black, which is missing or too dark.
     """
-    dimmed = picture.astype(np.float32) / ENHANCED
+    dimmed = (picture.astype(np.float32) + 0.5) / ENHANCED  # the half is what cutting to whole numbers took on average
     grey = (dimmed @ np.array([299, 587, 114], np.float32) / 1000).mean()  # ITU-R 601-2 luma, as Pillow has it
-    values = (dimmed - grey) / ENHANCED + grey
+    values = (dimmed - grey) / ENHANCED + grey + 0.5
     stored = np.clip(np.rint(values / 255 * REFLECTANCE_SCALE), 1, 65535).astype(np.uint16)
     stored[~picture.any(axis=-1)] = 0
     return stored.transpose(2, 0, 1)[::-1]

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data import aci
-from data.bands import L2A_BANDS
 from data.errors import BadInput
 from data.importers import canadian_names as names
 from data.importers import canadian_pixels as pixels
 from data.importers.canadian_names import PatchName
+from data.importers.canadian_pixels import Layout
 from data.importing import CollectionSpec, LearnedClass, LegendClass
 from data.report import Report
 
 ABOUT = "cropcheck.json"  # what our own export says of itself, beside the folders
-SIDE = pixels.SIDE
 LEVEL = "L1C"
 SPLIT = "published"
 LICENCE = "Montreal Data License (research use)"
@@ -27,8 +26,8 @@ ATTRIBUTION = (
     "Canada, Annual Crop Inventory; contains modified Copernicus Sentinel data"
 )
 EIGHT_BIT = (
-    "8-bit pictures: reflectance is estimated from RGB by undoing the published brightening (values above about 0.5 and the darkest "
-    "third are cut off); index pictures are 0..255 for {ranges}, and negative values are lost"
+    "8-bit pictures: reflectance is estimated from RGB by undoing the published brightening (values above about 0.45 and below a third "
+    "of the mean are cut off); index pictures are 0..255 for {ranges}, and negative values are lost"
 )
 # About the middle of the farmland of each province: longitude and latitude of points whose position nobody told.
 MIDDLES = {
@@ -60,11 +59,14 @@ class Planned:
 class Plan:
     """What an import will do: the collection, and its samples by name in their order.
 
+    layout: of the zips.
     kinds: the image types that become bands; empty where the zips' bands are read.
+    ranges: index -> what 0 and 255 of its pictures stand for. places: a point's id -> longitude and latitude.
     """
 
     spec: CollectionSpec
     samples: dict[str, Planned]
+    layout: Layout
     kinds: tuple[str, ...]
     ranges: dict[str, tuple[float, float]]
     places: dict[str, tuple[float, float]]
@@ -93,10 +95,11 @@ def plan(folder: Path, report: Report, *, collection: str | None = None, places:
     kinds = () if zips else tuple(kind for kind in names.IMAGE_TYPES if any(name.kind == kind for name, _ in pictures))
     split = SPLIT if any(sample.part for sample in samples.values()) else ""
     ranges = {kind: tuple(about.get("index_pictures", {}).get(kind, (0.0, 1.0))) for kind in names.INDEX_IMAGES}
-    spec = _spec(collection, samples, kinds, ranges, split, about)
+    layout = _layout(about)
+    spec = _spec(collection, samples, layout, kinds, ranges, split, about)
     if kinds:
         _note_places(samples, places or {}, report)
-    return Plan(spec, samples, kinds, ranges, places or {})
+    return Plan(spec, samples, layout, kinds, ranges, places or {})
 
 
 def read_points(path: Path) -> dict[str, tuple[float, float]]:
@@ -125,7 +128,7 @@ def read_points(path: Path) -> dict[str, tuple[float, float]]:
 
 def place_of(sample: Planned, places: dict[str, tuple[float, float]]) -> tuple[float, float]:
     """Longitude and latitude of a sample whose files do not say it."""
-    return places.get(sample.point) or MIDDLES.get(sample.region, CANADA)
+    return places.get(sample.point) or MIDDLES.get(sample.region.upper(), CANADA)
 
 
 def _about(folder: Path) -> dict:
@@ -204,7 +207,7 @@ def _samples(months: dict[tuple[str, str], tuple[PatchName, dict[str, str]]]) ->
     """The samples by name, in the order of their points and years, each with the files of its months."""
     found: dict[str, Planned] = {}
     for name, files in months.values():
-        sample = found.setdefault(name.sample, Planned(name.sample, name.site, name.point, name.province.upper(), name.year))
+        sample = found.setdefault(name.sample, Planned(name.sample, name.site, name.point, name.province, name.year))
         sample.months[name.month] = files
     return {sample.name: sample for sample in sorted(found.values(), key=_order)}
 
@@ -262,7 +265,16 @@ def _note_places(samples: dict[str, Planned], places: dict[str, tuple[float, flo
         )
 
 
-def _spec(collection: str | None, samples: dict[str, Planned], kinds: tuple[str, ...], ranges: dict, split: str, about: dict):
+def _layout(about: dict) -> Layout:
+    if "bands" not in about:
+        return Layout()
+    height, width = about["height"], about["width"]
+    return Layout(tuple(about["bands"]), (range(1, height + 1), range(1, width + 1)), height, width)
+
+
+def _spec(
+    collection: str | None, samples: dict[str, Planned], layout: Layout, kinds: tuple[str, ...], ranges: dict, split: str, about: dict
+) -> CollectionSpec:
     years = sorted({sample.year for sample in samples.values()})
     months = sorted({*names.MONTHS, *(month for sample in samples.values() for month in sample.months)})
     span = str(years[0]) if len(years) == 1 else f"{years[0]}-{years[-1]}"
@@ -277,11 +289,11 @@ def _spec(collection: str | None, samples: dict[str, Planned], kinds: tuple[str,
     return CollectionSpec(
         name=collection or f"canada-{span}{'-8bit' if kinds else ''}",
         title=f"{title} (8-bit pictures)" if kinds else title,
-        bands=pixels.bands_of(kinds) if kinds else L2A_BANDS,
+        bands=pixels.bands_of(kinds) if kinds else layout.bands,
         level=about.get("level", LEVEL),
         slots=tuple(f"{years[0]}-{month}" for month in months) if len(years) == 1 else tuple(months),
-        height=SIDE,
-        width=SIDE,
+        height=pixels.SIDE if kinds else layout.height,
+        width=pixels.SIDE if kinds else layout.width,
         composites=True,
         simulated=bool(about.get("simulated", False)),
         licence=about.get("licence", LICENCE),

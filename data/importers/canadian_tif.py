@@ -4,7 +4,7 @@ GDAL takes most of a millisecond to open a file of 64 x 64 px, and a data set ha
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ MODES = {
 }  # fmt: skip
 LIBTIFF = ("",) if int(PIL.__version__.split(".")[0]) < 13 else ()  # until Pillow 13 its decoder was told the compression's name
 _FORMATS = {1: "B", 2: "s", 3: "H", 4: "I", 12: "d"}  # TIFF type -> struct's letter
+
+Sides = tuple[Container[int], Container[int]]
 
 _known_crs: dict[tuple, str | None] = {}
 
@@ -56,12 +58,12 @@ class Tif:
     transform: tuple[float, ...]
 
 
-def read(data: bytes, name: str, sides: tuple[int, ...]) -> Tif:
+def read(data: bytes, name: str, sides: Sides) -> Tif:
     """The band in `data`.
 
     Args:
         name: for the error's text.
-        sides: the heights and widths that are allowed; nothing larger is unpacked.
+        sides: the heights and the widths that are allowed; nothing else is unpacked.
 
     Raises:
         BadFile: not a TIF, cut short, of another size, or of several bands.
@@ -132,18 +134,18 @@ def _text(crs: rasterio.crs.CRS | None) -> str | None:
     return crs.to_string() if crs else None
 
 
-def check_size(size: tuple[int, int], name: str, sides: tuple[int, ...]) -> None:
-    """Whether width and height are among `sides`.
+def check_size(size: tuple[int, int], name: str, sides: Sides) -> None:
+    """Whether a picture's width and height are allowed.
 
     Raises:
         BadFile: they are not.
     """
-    if not set(size) <= set(sides):
-        allowed = " or ".join(f"{side} x {side}" for side in sides)
-        raise BadFile("size other than 64 or 65 px", f"{name} is {size[1]} x {size[0]} px; patches of this data set are {allowed} px")
+    width, height = size
+    if height not in sides[0] or width not in sides[1]:
+        raise BadFile("another size than the collection's", f"{name} is {height} x {width} px; give 64 x 64 or 65 x 65 px, as published")
 
 
-def _with_rasterio(data: bytes, name: str, sides: tuple[int, ...]) -> Tif:
+def _with_rasterio(data: bytes, name: str, sides: Sides) -> Tif:
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as raster:
             check_size((raster.width, raster.height), name, sides)
