@@ -88,7 +88,7 @@ def _client(provider: Provider) -> Any:
     from pystac_client import Client
     from pystac_client.exceptions import APIError
     from pystac_client.stac_api_io import StacApiIO
-    from urllib3.util import Retry
+    from requests.adapters import Retry
 
     patience = Retry(
         total=RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, respect_retry_after_header=True
