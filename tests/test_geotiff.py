@@ -157,7 +157,7 @@ def test_free_dates_are_kept_in_time_order(empty, tmp_path):
 
 def test_files_of_one_sample_may_differ_in_size_but_not_in_grid(empty, tmp_path):
     small = write_tif(tmp_path / "good_2021-06-01.tif", pattern(1, size=6))
-    write_tif(tmp_path / "good_2021-07-01.tif", pattern(2, size=8))
+    write_tif(tmp_path / "good_2021-07-01.tif", pattern(2, size=9))
     write_tif(tmp_path / "moved_2021-06-01.tif", pattern(1))
     write_tif(tmp_path / "moved_2021-07-01.tif", pattern(2), transform=from_origin(664_030, 5_612_120, 10, 10))
     write_tif(tmp_path / "zone_2021-06-01.tif", pattern(1))
@@ -177,24 +177,30 @@ def test_bad_rows_and_files_are_counted_and_named_and_the_good_ones_come_in(empt
     write_tif(tmp_path / "three.tif", pattern(1, bands=3), bands=None)
     write_tif(tmp_path / "lacking.tif", pattern(1, bands=3), bands=BANDS[:3])
     (tmp_path / "cut.tif").write_bytes((tmp_path / "cut.tif").read_bytes()[:400])
+    write_tif(tmp_path / "half.tif", pattern(1, size=60))
+    (tmp_path / "half.tif").write_bytes((tmp_path / "half.tif").read_bytes()[:15_000])
     (tmp_path / "text.tif").write_text("<html>404</html>")
     (tmp_path.parent / "outside.tif").write_bytes((tmp_path / "good.tif").read_bytes())
-    write_manifest(tmp_path, [
-        "good,2021-06-01,good.tif,Corn,Ontario", "good,2021-06-01,good.tif,Corn,Ontario", "good,2021-07-01,cut.tif,Corn,Ontario",
-        "good,2021-08-01,text.tif,Corn,Ontario", "nowhere,2021-06-01,nowhere.tif,Corn,Ontario", "three,2021-06-01,three.tif,Corn,Ontario",
-        "lacking,2021-06-01,lacking.tif,Corn,Ontario", "climbing,2021-06-01,../outside.tif,Corn,Ontario",
-        f"absolute,2021-06-01,{tmp_path.parent}/outside.tif,Corn,Ontario", "missing,2021-06-01,missing.tif,Corn,Ontario",
-        "undated,June,good.tif,Corn,Ontario", "torn,2021-06-01,good.tif,Corn,Ontario", "torn,2021-07-01,good.tif,Oat,Ontario", ",,,,",
-    ])  # fmt: skip
+    rows = [
+        ("good,2021-06-01", "good.tif", "Corn"), ("good,2021-06-01", "good.tif", "Corn"), ("good,2021-07-01", "cut.tif", "Corn"),
+        ("good,2021-08-01", "text.tif", "Corn"), ("good,2021-09-01", "half.tif", "Corn"), ("nowhere,2021-06-01", "nowhere.tif", "Corn"),
+        ("three,2021-06-01", "three.tif", "Corn"), ("lacking,2021-06-01", "lacking.tif", "Corn"),
+        ("climbing,2021-06-01", "../outside.tif", "Corn"), ("absolute,2021-06-01", f"{tmp_path.parent}/outside.tif", "Corn"),
+        ("missing,2021-06-01", "missing.tif", "Corn"), ("undated,June", "good.tif", "Corn"), ("torn,2021-06-01", "good.tif", "Corn"),
+        ("torn,2021-07-01", "good.tif", "Oat"), (",", "", ""),
+    ]  # fmt: skip
+    write_manifest(tmp_path, [f"{','.join(row)},Ontario" for row in rows])
     report = run(tmp_path, "--collection", "mine", "--bands", ",".join(BANDS), code=1)["report"]
     assert report["done"] == 1
     assert {kind: sorted(entry["names"]) for kind, entry in report["left_out"].items()} == {
-        "images that a sample has twice": ["manifest.csv line 3"], "unreadable files": ["good 2021-07-01", "good 2021-08-01"],
+        "images that a sample has twice": ["manifest.csv line 3"], "unreadable files": [
+            "good 2021-07-01", "good 2021-08-01", "good 2021-09-01",
+        ],
         "rasters without CRS": ["nowhere 2021-06-01"], "files with another number of bands": ["three 2021-06-01"],
-        "files without a needed band": ["lacking 2021-06-01"], "samples without any image": ["lacking", "three"],
-        "paths that lead out of the folder": ["manifest.csv line 10", "manifest.csv line 9"], "missing files": ["manifest.csv line 11"],
-        "dates that are none": ["manifest.csv line 12"], "samples whose rows cannot be used": ["torn"],
-        "rows without a sample or a file": ["manifest.csv line 15"],
+        "files without a needed band": ["lacking 2021-06-01"], "samples without any image": ["lacking", "nowhere", "three"],
+        "paths that lead out of the folder": ["manifest.csv line 10", "manifest.csv line 11"], "missing files": ["manifest.csv line 12"],
+        "dates that are none": ["manifest.csv line 13"], "samples whose rows cannot be used": ["torn"],
+        "rows without a sample or a file": ["manifest.csv line 16"],
     }  # fmt: skip
     np.testing.assert_array_equal(pixels(empty, "mine", "good")[0], pattern(1))
     assert run(tmp_path, "--collection", "mine", "--bands", ",".join(BANDS), "--allow-missing")["report"]["done"] == 1

@@ -17,6 +17,7 @@ from typing import Any
 
 import pystac
 from pystac.extensions import eo, projection, raster, version
+from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from data.bands import NO_DATA, REFLECTANCE_SCALE
@@ -96,7 +97,7 @@ def _image_item(source: Source, sample: Sample, image: Image, files: Files, numb
     epsg = sample.crs.startswith("EPSG:")
     projection.ProjectionExtension.ext(item, add_if_missing=True).apply(
         code=sample.crs if epsg else None,
-        wkt2=None if epsg else sample.crs,
+        wkt2=None if epsg else CRS.from_user_input(sample.crs).to_wkt(version="WKT2_2019"),
         shape=[sample.height, sample.width],
         transform=list(sample.transform),
     )

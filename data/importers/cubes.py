@@ -82,12 +82,13 @@ def plan(folder: Path, entries: list[Entry], told: dict, options: Options, repor
         told,
         slots=slots,
         aligned=aligned,
+        composites=False,
         bands=described.band_names(told["bands"]) if told.get("bands") else headers[kept[0].name].bands,
         height=told.get("height") or max(header.height for header in headers.values()),
         width=told.get("width") or max(header.width for header in headers.values()),
         legend=legend,
         split=(told.get("split") or "given") if any(entry.part for entry in kept) else "",
-        origin=described.origin("cubes", kept, options, folder),
+        origin=described.origin("cubes", entries, options, folder),
     )
     by_name = {entry.name: entry for entry in kept}
     make = partial(_make, entries=by_name, headers=headers, spec=spec, legend=legend, options=options, outlines=placing.outlines(folder))

@@ -108,8 +108,19 @@ def _told(folder: Path) -> dict:
         raise BadInput(f"{folder / FILE} is not a JSON object: {error}. Mend it or take it away.") from error
 
 
-def spec(told: dict, *, slots: tuple[str, ...], aligned: bool, bands: tuple[str, ...], height: int, width: int, legend: "Legend",
-         split: str, origin: dict) -> CollectionSpec:  # fmt: skip
+def spec(
+    told: dict,
+    *,
+    slots: tuple[str, ...],
+    aligned: bool,
+    composites: bool,
+    bands: tuple[str, ...],
+    height: int,
+    width: int,
+    legend: "Legend",
+    split: str,
+    origin: dict,
+) -> CollectionSpec:
     """The collection; what nobody said of it is left open in words."""
     return CollectionSpec(
         name=told["name"],
@@ -119,7 +130,7 @@ def spec(told: dict, *, slots: tuple[str, ...], aligned: bool, bands: tuple[str,
         slots=slots,
         height=height,
         width=width,
-        composites=bool(told.get("composites", aligned and all(len(slot) < 10 for slot in slots))),
+        composites=bool(told.get("composites", composites)),
         simulated=bool(told.get("simulated", False)),
         licence=told.get("licence") or "not stated",
         attribution=told.get("attribution") or "not stated",

@@ -24,6 +24,8 @@ def plan(path: Path, options: Options, *, file: Path | None = None, pattern: str
         BadInput: there is no manifest, nothing to import, or nothing that tells bands or legend.
     """
     report = Report()
+    if path.is_file() and not manifest.is_cube(path):
+        raise BadInput(f"{path} is neither a folder nor a cube ({', '.join(manifest.CUBES)}). Give the folder of the GeoTIFFs.")
     if manifest.is_cube(path):
         folder, name = path.parent, options.site or path.stem
         entries = [Entry(name, name, None, "", options.region or "unknown", None, None, None, [ImageRow(path, "")])]

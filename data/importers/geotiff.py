@@ -5,8 +5,9 @@ The manifest says which files belong to which sample (`data.importers.manifest`)
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -40,68 +41,65 @@ class Header:
 
 
 def plan(folder: Path, entries: list[Entry], told: dict, options: Options, report: Report) -> Plan:
-    """The import of the samples that a manifest lists; reads one raster header a sample. `told` is as `described.describe` gives it.
+    """The import of the samples that a manifest lists. `told` is as `described.describe` gives it; where it lacks the bands or the
+    patches' size, the header of every raster is read.
 
     Raises:
         BadInput: no raster can be opened, nothing tells the bands, or the legend cannot be read.
     """
-    headers = _headers(entries, options, report)
-    entries = [entry for entry in entries if entry.name in headers]
-    if not entries:
-        raise BadInput(f"There is nothing to import in {folder}.\n{report.text()}")
+    headers = [] if {"bands", "height", "width"} <= told.keys() else _headers(folder, entries, options)
     slots, aligned = described.season({entry.name: [image.date for image in entry.images] for entry in entries}, told)
     legend = described.legend(Counter(entry.crop for entry in entries), told, options.legend, report)
     spec = described.spec(
         told,
         slots=slots,
         aligned=aligned,
-        bands=_bands(told, headers.values(), folder),
-        height=told.get("height") or max(header.height for header in headers.values()),
-        width=told.get("width") or max(header.width for header in headers.values()),
+        composites=all(len(image.date) == len("2021-06") for entry in entries for image in entry.images),
+        bands=_bands(told, headers, folder),
+        height=told.get("height") or max(header.height for header in headers),
+        width=told.get("width") or max(header.width for header in headers),
         legend=legend,
         split=(told.get("split") or "given") if any(entry.part for entry in entries) else "",
         origin=described.origin("GeoTIFF", entries, options, folder),
     )
     by_name = {entry.name: entry for entry in entries}
     make = partial(_make, entries=by_name, spec=spec, legend=legend, options=options, outlines=placing.outlines(folder))
-    return Plan(spec, [entry.name for entry in entries], make, report)
+    return Plan(spec, list(by_name), make, report)
 
 
-def _headers(entries: list[Entry], options: Options, report: Report) -> dict[str, Header]:
-    """Sample -> the header of its first image that can be opened; samples without any are left out."""
+def _headers(folder: Path, entries: list[Entry], options: Options) -> list[Header]:
+    """The headers of all rasters that can be opened; the others are reported when their samples are made."""
+    files = [image.file for entry in entries for image in entry.images]
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda entry: _first_header(entry, options), entries)
-        headers = {}
-        for entry, (header, problems) in zip(entries, found, strict=True):
-            if header:
-                headers[entry.name] = header
-            else:
-                for image, problem in zip(entry.images, problems, strict=True):
-                    report.leave_out(problem.kind, f"{entry.name} {image.date}", problem.fact)
+        found = list(pool.map(partial(_tried, options=options), files))
+    headers = [header for header in found if isinstance(header, Header)]
+    if not headers:
+        raise BadInput(f"Not one of the {len(files)} GeoTIFFs in {folder} can be used. {found[0].kind}: {found[0].fact}")
     return headers
 
 
-def _first_header(entry: Entry, options: Options) -> tuple[Header | None, list[Unusable]]:
-    problems = []
-    for image in entry.images:
-        try:
-            with opened(image.file) as raster:
-                return _header(raster, options), problems
-        except Unusable as problem:
-            problems.append(problem)
-    return None, problems
+def _tried(file: Path, options: Options) -> Header | Unusable:
+    try:
+        with opened(file) as raster:
+            return _header(raster, options)
+    except Unusable as problem:
+        return problem
 
 
-def opened(file: Path):
+@contextmanager
+def opened(file: Path) -> Iterator[rasterio.DatasetReader]:
     """The GeoTIFF, open; no other format, so that a manifest cannot make GDAL fetch anything.
 
     Raises:
         Unusable: it cannot be opened.
     """
-    try:
-        return rasterio.open(file, driver="GTiff")
-    except RasterioError as error:
-        raise Unusable("unreadable files", f"{file.name}: {error}") from error
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):  # else GDAL lists the whole folder for every file
+        try:
+            raster = rasterio.open(file, driver="GTiff")
+        except RasterioError as error:
+            raise Unusable("unreadable files", f"{file.name}: {error}") from error
+        with raster:
+            yield raster
 
 
 def _header(raster, options: Options) -> Header:
