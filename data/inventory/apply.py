@@ -29,8 +29,10 @@ from data.report import Report
 from data.workspace import Workspace
 
 MASKED_SCL = (0, 1, 3, 8, 9, 10)  # no data, saturated, shadow, cloud medium and high, cirrus
-STATS = ".stats"  # (N, T, 1 + 5 K) float64, only while a change is made: clear share and statistics of K indices, NaN = nothing seen
-QUALITY = ".quality"  # likewise (N, T) uint8: positions in QUALITIES
+CUTS = "cuts.npy"  # in the scratch folder: the codes of all patches
+CUT_PIXELS = 2**26  # looked up at once: 128 MB of codes
+STATS = "stats"  # in the scratch folder, (N, T, 1 + 5 K) float64: clear share and statistics of K indices, NaN = nothing seen
+MARKS = "marks"  # likewise (N, T) uint8: positions in QUALITIES, 0 = not measured anew
 QUALITIES = ("", "ok", "cloud", "bad")
 FIELD_SIDE = 32  # a parcel without pixels of its own is looked at in so many rows and columns
 AROUND_SIDE = 3  # and one without an outline in so many of the inventory's pixels
@@ -43,6 +45,8 @@ PLACES = """
 select s.shard_row, s.height, s.width, s.crs, s.transform, g.polygon from sample s join site g on g.id = s.site
 where s.collection = ? and s.shard = ? order by s.shard_row
 """
+
+GRIDS = "select height, width, crs, transform from sample where collection = ? order by shard, shard_row"
 
 Source = Raster | Layer
 Tell = Callable[[int, int, str], None]
@@ -116,10 +120,12 @@ def apply(
         _say_what_differs(workspace, samples, by_year, book, report)
         remove_other_sides(folder, collection.side)
         of_own_year = bool((samples.sources >= 0).any())
-        side = collection.side if collection.is_series or not of_own_year else str(int(collection.side or 0) + 1)
+        side = collection.side if not of_own_year else str(int(collection.side or 0) + 1)
+        if of_own_year and not collection.is_series:
+            _cut_all(workspace, collection, samples, by_year, scratch / CUTS)
         for done, shard in enumerate(samples.shards if of_own_year else ()):
             progress(done, len(samples.shards) + 1, shard)
-            _Shard(workspace, collection, samples, by_year, shard, side).work()
+            _Shard(workspace, collection, samples, by_year, shard, side, scratch).work()
         labels = Counter(samples.new.tolist())
         seen = samples.seen | {int(code) for _, codes in history.values() for code in np.unique(codes)}
         kind, entries, learned, outside = book.settle(labels, seen, [source for sources in by_year.values() for source in sources])
@@ -129,7 +135,8 @@ def apply(
             _write_legend(db, name, entries, learned)
             _write(db, samples, history)
             if side != collection.side:
-                _write_images(db, collection, samples, folder, side)
+                if not collection.is_series:
+                    _write_images(db, collection, samples, scratch)
                 db.execute("update collection set side = ? where name = ?", [side, name])
         remove_other_sides(folder, side)
         progress(len(samples.shards) + 1, len(samples.shards) + 1, "")
@@ -215,6 +222,33 @@ def _names(workspace: Workspace, numbers: np.ndarray) -> dict[int, str]:
         return {row["id"]: row["name"] for row in rows}
 
 
+def _cut_all(
+    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], path: Path
+) -> None:
+    """Write the codes of all patches, (N, H, W) uint16 in the order of `samples`, looking the patches up in the order of the raster."""
+    shape = (len(samples.numbers), collection.height, collection.width)
+    cuts = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=shape)
+    with workspace.store.reading() as db:
+        places = db.execute(GRIDS, [collection.name]).fetchall()
+    groups: dict[tuple, list[int]] = {}
+    for at in np.flatnonzero(samples.sources >= 0).tolist():
+        place = places[at]
+        key = (int(samples.years[at]), int(samples.sources[at]), place["crs"], place["height"], place["width"])
+        groups.setdefault(key, []).append(at)
+    for (year, position, crs, height, width), members in groups.items():
+        source, which = by_year[year][position], np.array(members)
+        which = which[np.argsort(source.tiles_at(samples.lon[which], samples.lat[which]), kind="stable")]
+        for start in range(0, len(which), size := max(1, CUT_PIXELS // (height * width))):
+            some = which[start : start + size]
+            transforms = np.array([json.loads(places[at]["transform"]) for at in some])
+            cuts[some, :height, :width] = source.cuts(crs, transforms, height, width)
+    cuts.flush()
+
+
+def _grid_of(place) -> tuple[str, tuple[float, ...], int, int]:
+    return place["crs"], tuple(json.loads(place["transform"])), place["height"], place["width"]
+
+
 class _Shard:
     """The samples of one shard: their patches' codes, and what follows from these."""
 
@@ -226,9 +260,10 @@ class _Shard:
         by_year: dict[int, list[Source]],
         shard: str,
         side: str,
+        scratch: Path,
     ) -> None:
         self.collection, self.samples, self.by_year, self.shard, self.side = collection, samples, by_year, shard, side
-        self.folder = workspace.shards(collection.name)
+        self.folder, self.scratch = workspace.shards(collection.name), scratch
         self.at = samples.shards[shard]
         with workspace.store.reading() as db:
             self.places = db.execute(PLACES, [collection.name, shard]).fetchall()
@@ -236,43 +271,28 @@ class _Shard:
     def work(self) -> None:
         if self.collection.is_series:
             self._parcels()
+            if not self.collection.packed:
+                self._write(".series", np.array(shards.open_map(self._path(".series"))))
             return
+        rows = np.flatnonzero(self.samples.sources[self.at] >= 0)
+        cuts = shards.open_map(self.scratch / CUTS)[self.at][rows]
         inventory = self._inventory()
-        changed = []  # rows whose field is another one now
-        for (year, position, crs, height, width), rows in self._groups().items():
-            transforms = np.array([json.loads(self.places[row]["transform"]) for row in rows])
-            cuts = self.by_year[year][position].cuts(crs, transforms, height, width)
-            for row, cut in zip(rows, cuts, strict=True):
-                inventory[row] = 0
-                inventory[row, :height, :width] = cut
-            self._compose(
-                rows, cuts, [self._outline(row, crs, transform, height, width) for row, transform in zip(rows, transforms, strict=True)]
-            )
-            changed += [row for row in rows if self.places[row]["polygon"] is None]
+        inventory[rows] = cuts
+        self._compose(rows, cuts, [self._outline(row, *_grid_of(self.places[row])) for row in rows])
         self.samples.seen.update(np.unique(inventory).tolist())
         self._write(".inventory", inventory)
-        self._observe(sorted(changed), inventory)
+        self._observe([row for row in rows if self.places[row]["polygon"] is None], inventory)
 
-    def _groups(self) -> dict[tuple, list[int]]:
-        """(year, source, CRS, height, width) -> rows of the shard that lie on an inventory of their year."""
-        groups: dict[tuple, list[int]] = {}
-        for row, (place, year, source) in enumerate(
-            zip(self.places, self.samples.years[self.at], self.samples.sources[self.at], strict=True)
-        ):
-            if source >= 0:
-                groups.setdefault((int(year), int(source), place["crs"], place["height"], place["width"]), []).append(row)
-        return groups
-
-    def _compose(self, rows: list[int], cuts: np.ndarray, outlines: list[np.ndarray | None]) -> None:
-        """Modal code and purity, of the field's pixels where there is an outline."""
+    def _compose(self, rows: Sequence[int], cuts: np.ndarray, outlines: list[np.ndarray | None]) -> None:
+        """Modal code and purity, of the field's pixels where there is an outline. cuts: (len(rows), h, w)."""
         inside = cuts.copy()
         for cut, outline in zip(inside, outlines, strict=True):
             if outline is not None:
-                cut[~outline] = 0
+                cut[: outline.shape[0], : outline.shape[1]][~outline] = 0
         at = self.at.start + np.array(rows)
         self.samples.modal[at], self.samples.purity[at] = modal_codes(inside.reshape(len(rows), -1), self.samples.new[at])
 
-    def _outline(self, row: int, crs: str, transform: np.ndarray, height: int, width: int) -> np.ndarray | None:
+    def _outline(self, row: int, crs: str, transform: Sequence[float], height: int, width: int) -> np.ndarray | None:
         """(height, width) bool, the pixels with their centres in the site's polygon, or the one nearest to it; None = no polygon."""
         text = self.places[row]["polygon"]
         if text is None:
@@ -294,11 +314,12 @@ class _Shard:
 
     def _parcels(self) -> None:
         """Parcel means have no pixels: the inventory is looked at over the outline, or around the point."""
-        outlined: dict[tuple[int, int], list[int]] = {}
-        bare: dict[tuple[int, int], list[int]] = {}
-        for (year, position, *_), rows in self._groups().items():
-            for row in rows:
-                (bare if self.places[row]["polygon"] is None else outlined).setdefault((year, position), []).append(row)
+        outlined, bare = {}, {}  # (year, position of the source) -> rows of the shard
+        for row, (place, year, position) in enumerate(
+            zip(self.places, self.samples.years[self.at], self.samples.sources[self.at], strict=True)
+        ):
+            if position >= 0:
+                (bare if place["polygon"] is None else outlined).setdefault((int(year), int(position)), []).append(row)
         for (year, position), rows in outlined.items():
             grids = np.array([_grid_over(self.places[row]["polygon"]) for row in rows])
             cuts = self.by_year[year][position].cuts("EPSG:4326", grids, FIELD_SIDE, FIELD_SIDE)
@@ -315,7 +336,7 @@ class _Shard:
             self.samples.modal[at], self.samples.purity[at] = found
 
     def _inventory(self) -> np.ndarray:
-        path = shards.path_of(self.folder, self.shard, ".inventory", self.collection.side)
+        path = self._path(".inventory")
         if path.exists():
             return np.array(shards.open_map(path))
         return np.zeros((len(self.places), self.collection.height, self.collection.width), dtype=np.uint16)
@@ -323,32 +344,41 @@ class _Shard:
     def _observe(self, changed: list[int], inventory: np.ndarray) -> None:
         """Measure the samples anew whose field has changed."""
         names = indices.available(self.collection.bands)
-        pixels = shards.open_map(shards.path_of(self.folder, self.shard))
-        scl_path = shards.path_of(self.folder, self.shard, ".scl")
-        scl = shards.open_map(scl_path) if scl_path.exists() else None
-        series = np.array(shards.open_map(shards.path_of(self.folder, self.shard, ".series", self.collection.side)))
+        pixels = shards.open_map(self._path(""))
+        scl = shards.open_map(self._path(".scl")) if self._path(".scl").exists() else None
+        masked = _masked(self.collection.origin)
+        series = np.array(shards.open_map(self._path(".series")))
         stats = np.full((*pixels.shape[:2], 1 + 5 * len(names)), np.nan)
-        quality = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        marks = np.zeros(pixels.shape[:2], dtype=np.uint8)
         for row in changed:
             inside = (..., slice(self.places[row]["height"]), slice(self.places[row]["width"]))
             code = int(self.samples.new[self.at][row])
             cut = inventory[row][inside]
-            clear = None if scl is None else ~np.isin(scl[row][inside], MASKED_SCL)
+            clear = None if scl is None else ~np.isin(scl[row][inside], masked)
             observed = importing.observe(
                 pixels[row][inside], importing.field_pixels(cut, code, cut.shape), self.collection.bands, self.collection.level, clear
             )
             series[row] = observed.series
             for slot, of_index in enumerate(observed.stats):
-                quality[row, slot] = QUALITIES.index(screening.quality(observed.valid[slot], observed.clear[slot]))
+                marks[row, slot] = QUALITIES.index(screening.quality(observed.valid[slot], observed.clear[slot]))
                 if of_index:
                     stats[row, slot, 0] = round(float(observed.clear[slot]), 4)
                     stats[row, slot, 1:] = np.array([of_index[name] for name in names], dtype=np.float64).ravel()
         self._write(".series", series)
-        self._write(STATS, stats)
-        self._write(QUALITY, quality)
+        shards.write(_noted(self.scratch, self.shard, STATS), stats)
+        shards.write(_noted(self.scratch, self.shard, MARKS), marks)
+
+    def _path(self, kind: str) -> Path:
+        """The file as it is in force."""
+        return shards.path_of(self.folder, self.shard, kind, self.collection.side)
 
     def _write(self, kind: str, array: np.ndarray) -> None:
-        shards.write(_side_file(self.folder, self.shard, kind, self.side), array)
+        shards.write(shards.path_of(self.folder, self.shard, kind, self.side), array)
+
+
+def _masked(origin: dict) -> tuple[int, ...]:
+    """The scene classes that hid the ground when the collection was made."""
+    return tuple(origin.get("masked") or MASKED_SCL)
 
 
 def _grid_over(polygon: str) -> tuple[float, ...]:
@@ -359,17 +389,15 @@ def _grid_over(polygon: str) -> tuple[float, ...]:
     return (east - west) / FIELD_SIDE, 0.0, west, 0.0, (south - north) / FIELD_SIDE, north
 
 
-def _side_file(folder: Path, shard: str, kind: str, side: str) -> Path:
-    if kind in shards.SIDE_KINDS:
-        return shards.path_of(folder, shard, kind, side)
-    return folder / f"{shard}{kind}.{side}.npy"
+def _noted(scratch: Path, shard: str, what: str) -> Path:
+    return scratch / f"{shard}.{what}.npy"
 
 
 def remove_other_sides(folder: Path, side: str) -> None:
-    """Remove the series and inventory files of other versions than `side`, and what was noted down while one was made."""
-    for path in folder.glob("*.*.npy"):
-        kind, version = f".{path.name.split('.')[1]}", "".join(path.name.split(".")[2:-1])
-        if kind in (STATS, QUALITY) or (kind in shards.SIDE_KINDS and version != side):
+    """Remove the series and inventory files of other versions than `side`."""
+    for path in folder.glob("*.npy"):
+        shard, *kind = path.name.removesuffix(".npy").split(".")
+        if kind and f".{kind[0]}" in shards.SIDE_KINDS and path != shards.path_of(folder, shard, f".{kind[0]}", side):
             path.unlink()
 
 
@@ -403,17 +431,16 @@ def _write(db: Database, samples: Samples, history: dict[int, tuple[np.ndarray, 
         )
 
 
-def _write_images(db: Database, collection: catalogue.Collection, samples: Samples, folder: Path, side: str) -> None:
+def _write_images(db: Database, collection: catalogue.Collection, samples: Samples, scratch: Path) -> None:
     """Clear share, quality (where it was screened) and statistics of the images whose field has changed, a shard at a time."""
     names = indices.available(collection.bands)
     for shard in samples.shards:
-        stats = shards.open_map(_side_file(folder, shard, STATS, side))
-        quality = shards.open_map(_side_file(folder, shard, QUALITY, side))
+        stats, marks = (shards.open_map(_noted(scratch, shard, what)) for what in (STATS, MARKS))
         images = db.execute(
             "select i.id, i.slot, s.shard_row from image i join sample s on s.id = i.sample where s.collection = ? and s.shard = ?",
             [collection.name, shard],
         ).fetchall()
-        found = [(image["id"], stats[image["shard_row"], image["slot"]], quality[image["shard_row"], image["slot"]]) for image in images]
+        found = [(image["id"], stats[image["shard_row"], image["slot"]], marks[image["shard_row"], image["slot"]]) for image in images]
         found = [(image, values, mark) for image, values, mark in found if mark]
         db.conn.executemany(
             "update image set clear = ?, quality = case told when 1 then quality else ? end where id = ?",

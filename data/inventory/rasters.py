@@ -163,9 +163,7 @@ class Raster:
         touching = np.flatnonzero((rows[1] > 0) & (rows[0] < self.height) & (cols[1] > 0) & (cols[0] < self.width))
         if not touching.size:
             return
-        tall, wide = self._tile()
-        across = math.ceil(self.width / wide)
-        tile = np.clip(rows[0][touching], 0, None) // tall * across + np.clip(cols[0][touching], 0, None) // wide
+        tile = self._tiles_of(rows[0][touching], cols[0][touching])
         order = np.argsort(tile, kind="stable")
         groups = np.split(touching[order], np.flatnonzero(np.diff(tile[order])) + 1)
         parts = [groups[start::THREADS] for start in range(min(THREADS, len(groups)))]
@@ -182,6 +180,14 @@ class Raster:
                 list(threads.map(part_done, parts))
         except RasterioError as error:
             raise BadInput(f"{self.name} cannot be read to its end: {error}. It may be cut short: fetch it again.") from error
+
+    def tiles_at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """(N,) int64 numbers of the tiles that points lie in: places in this order are read quickest."""
+        return self._tiles_of(*self.pixels_of(lon, lat))
+
+    def _tiles_of(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        tall, wide = self._tile()
+        return np.clip(rows, 0, None) // tall * math.ceil(self.width / wide) + np.clip(cols, 0, None) // wide
 
     def _tile(self) -> tuple[int, int]:
         tall, wide = self.block
@@ -332,13 +338,18 @@ def _names(dataset: rasterio.DatasetReader) -> dict[int, str]:
 
 
 def _attributes(table: ElementTree.Element | None) -> dict[int, str]:
-    """Value -> name by an attribute table's own column usages: 5 (or 3) is the value, 2 the name."""
+    """Value -> name by an attribute table's own column usages (5 or 3 is the value, 2 the name), else by the columns' names and types."""
     if table is None:
         return {}
-    usages = [field.findtext("Usage") for field in table.iterfind("FieldDefn")]
-    value = next((at for usage in ("5", "3") for at, own in enumerate(usages) if own == usage), None)
-    name = next((at for at, own in enumerate(usages) if own == "2"), None)
+    columns = [[field.findtext(key, "").lower() for key in ("Name", "Type", "Usage")] for field in table.iterfind("FieldDefn")]
+    value = _first(columns, lambda name, kind, usage: usage in ("5", "3"), lambda name, kind, usage: name == "value")
+    name = _first(columns, lambda name, kind, usage: usage == "2", lambda name, kind, usage: kind == "2")
     if value is None or name is None:
         return {}
     rows = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
-    return {int(float(row[value])): row[name].strip() for row in rows if len(row) == len(usages)}
+    return {int(float(row[value])): row[name].strip() for row in rows if len(row) == len(columns)}
+
+
+def _first(columns: list[list[str]], *wanted: Callable[..., bool]) -> int | None:
+    """The first column that is wanted, by the first wish that any column meets."""
+    return next((at for wish in wanted for at, column in enumerate(columns) if wish(*column)), None)
