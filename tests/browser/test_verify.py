@@ -32,7 +32,7 @@ def opened(page: Page, server, collection: str, queue: str = "all", **address: s
 
 def shown(page: Page) -> Locator:
     card = page.locator(".card")
-    expect(card).to_have_attribute("data-sample", re.compile(".+"))
+    expect(card).to_have_attribute("data-sample", re.compile(".+"), timeout=30_000)
     return card
 
 
