@@ -78,9 +78,11 @@ def _bin_days(collection: Collection) -> list[int]:
 def _span(store: Store, collection: Collection, bins: list[int]) -> list[int]:
     if collection.aligned:
         return [bins[0], bins[-1]]
+    if collection.packed:
+        return [1, 365]
     with store.reading() as db:
         first, last = db.execute(SPAN, [collection.name]).fetchone()
-    return [1, 365] if collection.packed or first is None else [first, last]
+    return [1, 365] if first is None else [first, last]
 
 
 def card(workspace: Workspace, sample: int) -> dict[str, Any]:

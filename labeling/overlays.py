@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data import catalogue, display, seasons
+from data import catalogue, display, packed, seasons, workspace
 from data.catalogue import Collection
 from data.store import Store
 from data.workspace import Workspace
@@ -58,6 +58,7 @@ def in_bin(store: Store, collection: Collection, samples: Iterable[int], name: s
 
 
 def _images(store: Store, samples: list[int]) -> list:
+    packed.materialise(workspace.of(store), samples)
     with store.reading() as db:
         return db.execute(IMAGES, [json.dumps(samples)]).fetchall()
 

@@ -26,7 +26,7 @@ from data.errors import BadInput, PixelsUnreadable
 from data.importers import breizhcrops, breizhcrops_names
 from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
-from labeling import cards, decisions, envelopes, places, points
+from labeling import cards, decisions, envelopes, overlays, places, points
 from modeling import pixels, runs, samples, training
 from modeling.config import TrainConfig
 from tests import breizhcrops_world as world
@@ -509,6 +509,7 @@ def test_the_greenest_image_is_the_same(pair):
     numbers = list(range(1, 40))
     found = [points.greenest_slots(workspace.store, numbers) for workspace in pair]
     assert found[0] == found[1] and len(found[0]) > 30
+    assert overlays.greenest(pair[0].store, [3]) == overlays.greenest(pair[1].store, [3]) != {}
 
 
 def test_looking_at_a_sample_writes_its_rows_once(pair):
