@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from data.__main__ import main as data_main
 from data.errors import BadInput, UnknownCollection
 from data.exports import formats, source, whole
 from data.importing import import_collection
+from data.ingest import sites
 from data.report import Report
 from data.workspace import Workspace
 from labeling import decisions
@@ -337,6 +340,14 @@ def test_a_collection_that_changes_while_it_is_exported_makes_no_export(demo, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_what_curators_say_while_an_export_is_written_is_not_in_it(demo, tmp_path, monkeypatch):
+    reference = contents(export(demo, tmp_path / "before", "csv").to)
+    monkeypatch.setattr(source, "PAGE", 3)
+    made = export(demo, tmp_path / "during", "csv", tell=lambda done, total, name: say(demo, names(demo)[-done], "agree"))
+    assert contents(made.to) == reference
+    assert versions.current(demo.store, FIELDS).event == 20
+
+
 # Tables
 
 
@@ -430,6 +441,15 @@ def test_the_rotation_comes_with_the_sample(free, tmp_path):
     assert all(row["history"] in ("{}", '{"2018": 153, "2020": 146}') for row in rows.values())
     assert {row["label_name"] for row in rows.values() if row["inventory_code"] == "999"} == {"Code 999"}
     assert {row["learned_class"] for row in rows.values() if row["inventory_code"] in ("50", "999")} == {""}
+
+
+@pytest.mark.parametrize(("format", "ending"), [("csv", "csv"), ("geoparquet", "parquet")])
+def test_a_table_is_a_list_of_sites_for_the_next_ingest(demo, tmp_path, format, ending):
+    found, _ = sites.read(export(demo, tmp_path / "out", format, CANADA).to / f"{CANADA}.{ending}")
+    with demo.store.reading() as db:
+        known = db.execute("select name, lon, lat, region from site where collection = ? order by name", [CANADA]).fetchall()
+    assert sorted((site.name, site.lon, site.lat, site.region) for site in found) == [tuple(row) for row in known]
+    assert {site.years for site in found} == {(2019,)}
 
 
 def test_the_parts_of_a_split_are_named(demo, tmp_path):
@@ -542,6 +562,20 @@ def test_packed_collections_export_their_images_and_what_curators_marked(empty, 
     assert contents(again.to) == contents(first.to)
     rows = table(export(empty, tmp_path / "table", "csv", spec.name).to, spec.name)
     assert [row["images"] for row in rows.values()] == ["4", "3", "4"]
+
+
+def test_the_documented_lines_read_the_arrays(demo, tmp_path, monkeypatch):
+    decide_all_ways(demo)
+    for format in ("npz", "hdf5"):
+        made = export(demo, tmp_path / format, format)
+        shutil.copytree(made.to, tmp_path / "bavaria", dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    first, second = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(encoding="utf-8"), re.DOTALL)
+    told: dict = {}
+    exec(first, told)
+    assert list(told["crops"]) == ["winter barley", "winter wheat"] and told["red"].shape == (2, 14, 66, 50)
+    exec(second, told)
+    assert told["first"].max() < 2 and list(told["names"]) == names(demo)
 
 
 def test_only_curated_samples_where_that_is_wanted(demo, tmp_path):

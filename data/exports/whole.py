@@ -19,6 +19,7 @@ from data.versions import resolve
 from data.workspace import Workspace
 
 NAMED = "VERSION.json"  # the file of an export that says what it is
+IDENTITY = ("version", "content_hash", "format", "split", "only")  # what its bytes depend on
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def export(
     """
     wanted = formats.named(format)
     source = open_source(workspace, collection, version=version, split=split, only=only)
-    to = to.expanduser().absolute()
+    to = to.expanduser().resolve()
     facts = _facts(source, format)
     found = _named(to)
     if found is not None and _same(found, facts):
@@ -110,7 +111,7 @@ def _named(to: Path) -> dict | None:
 
 def _same(found: dict, facts: dict) -> bool:
     """Whether `found` is the export of `facts`, with nothing left out: another try might find what was missing."""
-    return not found["left_out"] and all(found.get(key) == value for key, value in facts.items())
+    return not found["left_out"] and all(found.get(key) == facts[key] for key in IDENTITY)
 
 
 def _check_free(to: Path, found: dict | None, version: str, overwrite: bool) -> None:
