@@ -18,7 +18,7 @@ class Field:
     option: as `--collection`; empty for the argument.
     kind: text; list: several words between commas; path: a file or folder of the server, or an address; paths: several, a line each;
         number; choice: one of `choices` (value -> title; the empty value leaves the option out); flag.
-    uploads: file name endings that may come in through the browser instead; only of a path.
+    uploads: file name endings that may come in through the browser instead; of path and paths.
     advanced: shown among further options.
     """
 
@@ -86,20 +86,26 @@ def draw(workspace: Workspace, form: str, fields: Sequence[Field]) -> dict[str, 
 def path_field(workspace: Workspace, label: str, key: str, types: Sequence[str], *, help: str = "", placeholder: str = "") -> str:
     """A path on the server, or a file sent through the browser, which then is one."""
     if types:
-        st.file_uploader(
-            label, list(types), key=f"{key}.upload", on_change=_keep, args=(workspace, key), help=help or None,
-            label_visibility="collapsed",
-        )  # fmt: skip
+        _upload(workspace, label, key, types)
     shown = "collapsed" if types else "visible"
     return st.text_input(
         label, key=key, placeholder=placeholder, help=help or None, label_visibility=shown, persist_state="session"
     ).strip()  # fmt: skip
 
 
-def _keep(workspace: Workspace, key: str) -> None:
+def _upload(workspace: Workspace, label: str, key: str, types: Sequence[str], *, more: bool = False) -> None:
+    st.file_uploader(
+        label, list(types), key=f"{key}.upload", on_change=_keep, args=(workspace, key, more), label_visibility="collapsed"
+    )  # fmt: skip
+
+
+def _keep(workspace: Workspace, key: str, more: bool) -> None:
+    """Keep a file that was sent and enter its path; with `more`, below the paths that are there."""
     sent = st.session_state[f"{key}.upload"]
-    if sent is not None:
-        st.session_state[key] = str(uploads.keep(workspace, sent.name, sent))
+    if sent is None:
+        return
+    before = st.session_state.get(key, "").splitlines() if more else []
+    st.session_state[key] = "\n".join([*before, str(uploads.keep(workspace, sent.name, sent))])
 
 
 def _draw(workspace: Workspace, form: str, field: Field) -> Any:
@@ -111,7 +117,9 @@ def _draw(workspace: Workspace, form: str, field: Field) -> Any:
     if field.kind == "number":
         return st.number_input(field.label, value=None, key=key, placeholder=field.placeholder, **more)
     if field.kind == "paths":
-        return st.text_area(field.label, key=key, placeholder=field.placeholder, height=90, **more)
+        if field.uploads:
+            _upload(workspace, field.label, key, field.uploads, more=True)
+        return st.text_area(field.label, key=key, placeholder=field.placeholder, height=92, **more)
     if field.kind == "path":
         return path_field(workspace, field.label, key, field.uploads, help=field.help, placeholder=field.placeholder)
     return st.text_input(field.label, key=key, placeholder=field.placeholder, **more)

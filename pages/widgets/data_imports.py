@@ -13,7 +13,7 @@ GUIDE = (
     "What cannot be read is left out and named; the rest comes in."
 )
 LEVELS = {"": "As the files say", "L1C": "L1C, top of atmosphere", "L2A": "L2A, surface reflectance"}
-LABELS = {"exported": "The exported label", "inventory": "The inventory's"}
+LABELS = {"": "The exported label", "inventory": "The inventory's"}
 YEARS = {"": "All years there", "2017": "2017", "2018": "2018"}
 BOTH_LEVELS = {"": "Both levels", "L1C": "L1C, top of atmosphere", "L2A": "L2A, surface reflectance"}
 NAME = Field("--collection", "Name of the new collection", placeholder="letters, digits, - and _", needed=True)

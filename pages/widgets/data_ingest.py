@@ -8,8 +8,9 @@ import streamlit as st
 
 from data import figures, jobs
 from data.bands import L2A_BANDS
+from data.errors import CropcheckError
 from data.ingest.providers import PRESETS
-from data.ingest.settings import MASKED, SCL_CLASSES
+from data.ingest.settings import MASKED, RESAMPLING, SCL_CLASSES
 from data.jobs import Job
 from data.workspace import Workspace
 from pages.widgets import data_fields, data_job, data_report, resources
@@ -60,14 +61,15 @@ def arguments(values: dict, *, plan: bool = False) -> list[str]:
         "collection": values["collection"], "title": values["title"], "provider": values["address"] or values["provider"],
         "stac-collection": values["stac_collection"], "band-map": values["band_map"],
         "years": ",".join(map(str, sorted(values["years"]))), "months": "{}-{}".format(*values["months"]) if values["years"] else "",
-        "from": values["from"], "to": values["to"], "size": values["size"], "grid": values["crs"], "bands": ",".join(values["bands"]),
+        "from": values["from"], "to": values["to"], "size": values["size"], "grid": values["grid"], "bands": ",".join(values["bands"]),
         "max-cloud": values["max_cloud"], "mask": ",".join(map(str, sorted(values["mask"]))), "min-clear": values["min_clear"] / 100,
-        "scheduler": values["scheduler"],
+        "min-stack": values["min_stack"] / 100, "resampling": values["resampling"], "scheduler": values["scheduler"],
     }  # fmt: skip
     given = [f"--{name}={value:g}" if isinstance(value, float) else f"--{name}={value}" for name, value in options.items() if value != ""]
     given += [f"--inventory={raster}" for raster in values["inventory"]]
     given += [f"{field.option}={values['columns'][field.label]}" for field in COLUMNS if values["columns"][field.label]]
-    given += ["--composites" if values["composites"] else "--acquisitions", *(["--plan"] if plan else [])]
+    given += ["--composites" if values["composites"] else "--acquisitions", *(["--drop-broken"] if values["drop_broken"] else [])]
+    given += ["--plan"] if plan else []
     return ["ingest", *given, "--", values["sites"]]
 
 
@@ -153,18 +155,24 @@ def _further() -> dict:
         first, second = st.columns(2)
         max_cloud = first.number_input("Scene cloud limit (%)", 0, 100, 80, key="ingest.max_cloud", **keep)
         min_clear = second.number_input("Least clear share of a patch (%)", 0, 100, 5, key="ingest.min_clear", **keep)
-        crs = first.text_input(
-            "Grid (CRS)", "utm", key="ingest.crs", help="utm: each site's own zone; or one in metres: EPSG:3978.", **keep
+        min_stack = first.number_input(
+            "Least clear share of a pixel's dates (%)", 0, 100, 0, key="ingest.min_stack", help="Of a composite.", **keep
         )
+        resampling = second.selectbox("Resampling", RESAMPLING, key="ingest.resampling", help="Of 20 m and 60 m bands.", **keep)
+        grid = first.text_input("Grid (CRS)", "utm", key="ingest.grid", help="utm: each site's own zone; or EPSG:3978.", **keep)
         scheduler = second.text_input("Dask scheduler", placeholder="this machine", key="ingest.scheduler", **keep)
+        drop = st.checkbox(
+            "Make samples without scenes that cannot be read", key="ingest.drop", help="Else they wait for the next try.", **keep
+        )
         rasters = st.text_area(
-            "Inventory rasters, one a line", key="ingest.inventory", height=68, placeholder="/data/aci_2019.tif", **keep,
+            "Inventories for the labels, one a line", key="ingest.inventory", height=68, placeholder="/data/aci_2019.tif", **keep,
             help="Labels for the samples; they can be added later, too.",
         )  # fmt: skip
     inventory = [_absolute(line.strip()) for line in rasters.splitlines() if line.strip()]
     return {
-        "bands": bands, "mask": mask, "max_cloud": max_cloud, "min_clear": min_clear, "crs": crs.strip() or "utm",
-        "scheduler": scheduler.strip(), "inventory": inventory,
+        "bands": bands, "mask": mask, "max_cloud": max_cloud, "min_clear": min_clear, "min_stack": min_stack,
+        "resampling": resampling, "grid": grid.strip() or "utm", "drop_broken": drop, "scheduler": scheduler.strip(),
+        "inventory": inventory,
     }  # fmt: skip
 
 
@@ -180,7 +188,12 @@ def _started(workspace: Workspace, argv: list[str]) -> Job | None:
 
 def _places(values: dict, planned: Job | None) -> bool:
     """Show where the sites are and what is wrong with them (a plan says that, too); whether there are any."""
-    read = resources.sites(values["sites"], {field.option.lstrip("-"): values["columns"][field.label] for field in COLUMNS})
+    columns = {field.option.lstrip("-"): values["columns"][field.label] for field in COLUMNS}
+    try:
+        read = resources.sites(values["sites"], columns)
+    except CropcheckError as error:
+        st.error(str(error), icon=":material/wrong_location:")
+        return False
     st.markdown(f"##### {read.count:,} sites")
     if read.count:
         st.plotly_chart(figures.places_figure(read.lons, read.lats, read.names), key="ingest.places", config={"displayModeBar": False})

@@ -11,11 +11,16 @@ GUIDE = (
     "Every sample gets its code at the centre, the code that most of its patch has, its purity, and the raster for the overlay. "
     "Rasters of several years give the rotation history."
 )
+LEGENDS = {"": "As the files say", "aci": "Canada's inventory", "file": "The file's own names"}
 FIELDS = (
-    Field("", "Rasters or layers", "paths", "GeoTIFF, also in a zip or behind an address, or a layer of polygons; one a line.",
-          "/data/aci_2019_mb.zip\nhttps://…/aci_2018.tif", needed=True),
-    Field("--year", "Year", "number", "Where the file name does not say it.", "from the file name"),
-    Field("--class-column", "Column with the class", help="Of a layer of polygons."),
+    Field(
+        "", "Rasters or layers of fields, one a line", "paths", "GeoTIFF or polygons, also in a zip or behind an address.",
+        "/data/aci_2019_mb.zip\nhttps://…/aci_2018.tif", uploads=("tif", "tiff", "zip", "gpkg", "geojson", "parquet"), needed=True,
+    ),
+    Field("--year", "Year", "number", "Of all sources.", "as the file names say"),
+    Field("--class-column", "Class column", "text", "Of a layer of polygons.", "as recognised"),
+    Field("--legend", "Names of codes", "choice", "What codes are called that the collection's legend lacks.", choices=LEGENDS),
+    Field("--no-label", "Codes that are no label", "list", "Beside those of the file.", "81"),
 )  # fmt: skip
 
 
