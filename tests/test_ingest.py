@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,7 +133,8 @@ def test_a_composite_is_the_median_of_the_clear_pixels(empty, world):
                     first = whole & np.isnan(image).all(axis=0)
                     image[:, first] = np.where(np.isin(classes, MASKED), -1, reflectance)[:, first]
                 stack.append(np.where(image == -1, np.nan, image))
-            with np.errstate(all="ignore"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # pixels that no date shows
                 clear_enough = [image for image in stack if np.isfinite(image[0]).mean() >= 0.05]
                 expected = np.nan_to_num(np.rint(np.nanmedian(clear_enough, axis=0)))
             np.testing.assert_array_equal(made.pixels[slot], expected)
@@ -460,6 +462,12 @@ def test_a_server_that_is_no_stac_api_is_named(world, fault, message):
         planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
 
 
+def test_a_search_that_is_answered_with_a_page_is_named(world):
+    world.faults.add("/search", html=True)
+    with pytest.raises(BadInput, match=r"did not answer a search: .*Run the same command again later"):
+        planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
+
+
 def test_a_search_that_fails_now_and_then_is_asked_again(world):
     fault = world.faults.add("/search", status=503, retry_after=0, times=2)
     assert planning.make(SUMMER, provider_of(world), places(world, "centre"), Report()).scenes
@@ -596,6 +604,7 @@ def test_a_dask_cluster_makes_the_same_collection(empty, tmp_path, world):
     assert contents(empty) == contents(alone)
 
 
-def test_a_scheduler_that_does_not_answer_is_named(empty, world):
+def test_a_scheduler_that_does_not_answer_is_named(empty, world, monkeypatch):
+    monkeypatch.setattr(running, "SCHEDULER_SECONDS", 1)
     with pytest.raises(BadInput, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         ingest(empty, world, SUMMER, places(world, "centre"), scheduler="tcp://127.0.0.1:9")

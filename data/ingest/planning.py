@@ -170,7 +170,7 @@ def summary(plan: Plan, shard_size: int) -> dict:
         "sites": len({target.site for target in plan.targets}), "samples": len(plan.targets), "scenes": len(plan.scenes),
         "images": sum(len(scenes.passes(plan.scenes[name] for name in target.scenes)) for target in plan.targets),
         "bytes": None if pace is None else round(pixels * pace.bytes_a_pixel),
-        "seconds": None if pace is None else round((opens * pace.open_seconds + windows * pace.read_seconds) / _readers(), 1),
+        "seconds": None if pace is None else math.ceil((opens * pace.open_seconds + windows * pace.read_seconds) / _readers()),
         "months": [{"month": month, "scenes": of_month[month], "samples": samples[month]} for month in sorted(of_month)],
     }  # fmt: skip
 

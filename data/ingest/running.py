@@ -17,6 +17,7 @@ from data.report import Report
 from data.workspace import Workspace
 
 MOST_A_SHARD = {True: 128, False: 64}  # by whether there are composites: bounds what is held in memory while a shard is made
+SCHEDULER_SECONDS = 10  # that a Dask scheduler has to answer
 Tell = Callable[[int, int, str], None]
 
 
@@ -77,7 +78,7 @@ def _pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
     from dask.distributed import Client
 
     try:
-        client = Client(scheduler, timeout=10)
+        client = Client(scheduler, timeout=SCHEDULER_SECONDS)
     except (OSError, ValueError) as error:
         raise BadInput(f"No Dask scheduler answers at {scheduler}: {error}. Start one with: dask scheduler") from error
     with client:

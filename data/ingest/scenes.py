@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from data.report import Report
 CELL_DEGREES = 1.0  # sites of one such cell are searched for together: a scene is about 1 x 1.5 degrees
 PAGE = 200
 RETRIES = 5
+SEARCHES = 4  # at once
+Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
 
 @dataclass(frozen=True)
@@ -57,27 +60,18 @@ def search(
     Raises:
         BadInput: the address is no STAC API, has no such collection, or does not answer after several tries.
     """
-    cells = _cells(places, margin)
-    jobs = [(cell, season) for cell in cells for season in settings.seasons]
     client = _client(provider)
+    jobs = [(cell, season) for cell in _cells(places, margin) for season in settings.seasons]
     found: dict[str, Scene] = {}
     lacking: dict[str, str] = {}
-    for number, (cell, season) in enumerate(jobs):
-        tell(number, len(jobs), f"searching {provider.title}")
-        for item in _items(client, provider, settings, cell, season):
-            properties = item.properties
-            if item.id in found or item.id in lacking or not settings.wants(item.datetime.date()):
-                continue
-            if (properties.get("eo:cloud_cover") or 0) > settings.max_cloud:
-                continue
-            hrefs, missing = _hrefs(item, provider, settings.bands)
-            if missing:
-                lacking[item.id] = ", ".join(missing)
-                continue
-            found[item.id] = Scene(
-                item.id, item.datetime.strftime("%Y-%m-%dT%H:%M:%SZ"), properties.get("eo:cloud_cover"), baseline(properties),
-                carries_offset(properties), hrefs, item.geometry, _crs(properties),
-            )  # fmt: skip
+    with ThreadPoolExecutor(SEARCHES) as pool:
+        for number, scenes in enumerate(pool.map(lambda job: _search(client, provider, settings, *job), jobs)):
+            tell(number, len(jobs), f"searching {provider.title}")
+            for name, scene in scenes:
+                if isinstance(scene, Scene):
+                    found[name] = scene
+                else:
+                    lacking[name] = scene
     tell(len(jobs), len(jobs), f"searching {provider.title}")
     for name, bands in sorted(lacking.items()):
         report.remark("scenes without a needed band", name, bands)
@@ -106,23 +100,45 @@ def _client(provider: Provider) -> Any:
     return client
 
 
-def _items(client: Any, provider: Provider, settings: Settings, cell: tuple[float, float, float, float], season: Season) -> Iterable:
-    from pystac_client.exceptions import APIError
-
+def _search(client: Any, provider: Provider, settings: Settings, cell: Box, season: Season) -> list[tuple[str, Scene | str]]:
+    """Name -> scene, or the bands that it lacks, of those wanted in a cell and season."""
     span = f"{season.start.isoformat()}T00:00:00Z/{season.end.isoformat()}T23:59:59Z"
     less_cloudy = {"eo:cloud_cover": {"lte": settings.max_cloud}} if client.conforms_to("QUERY") else None
     try:
-        yield from client.search(collections=[provider.collection], bbox=cell, datetime=span, limit=PAGE, query=less_cloudy).items()
-    except APIError as error:
+        items = list(client.search(collections=[provider.collection], bbox=cell, datetime=span, limit=PAGE, query=less_cloudy).items())
+    except Exception as error:  # what pystac-client, its JSON reader and requests raise
         raise BadInput(f"{provider.url} did not answer a search: {_short(error)}. Run the same command again later.") from error
+    return [(item.id, _scene(item, provider, settings.bands)) for item in items if _wanted(item, settings)]
+
+
+def _wanted(item: Any, settings: Settings) -> bool:
+    """Whether an item has a place and a day that is asked for, and is not too cloudy; not every server sorts out the cloudy ones."""
+    if item.geometry is None or item.datetime is None or not settings.wants(item.datetime.date()):
+        return False
+    return (item.properties.get("eo:cloud_cover") or 0) <= settings.max_cloud
+
+
+def _scene(item: Any, provider: Provider, bands: tuple[str, ...]) -> Scene | str:
+    """The item as a scene, or the bands that it lacks."""
+    from odc.stac import parse_item
+
+    keys = {band: provider.assets.get(band, band) for band in (*bands, SCL)}
+    missing = [band for band, key in keys.items() if key not in item.assets]
+    if missing:
+        return ", ".join(missing)
+    parsed, properties = parse_item(item), item.properties
+    return Scene(
+        item.id, item.datetime.strftime("%Y-%m-%dT%H:%M:%SZ"), properties.get("eo:cloud_cover"), baseline(properties),
+        carries_offset(properties), {band: parsed[key].uri for band, key in keys.items()}, item.geometry, _crs(properties),
+    )  # fmt: skip
 
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _cells(places: Iterable[tuple[float, float]], margin: float) -> list[tuple[float, float, float, float]]:
-    """(west, south, east, north) around the places of each cell of a degree, in order; none crosses the antimeridian."""
+def _cells(places: Iterable[tuple[float, float]], margin: float) -> list[Box]:
+    """Boxes around the places of each cell of a degree, in order; none crosses the antimeridian."""
     cells = defaultdict(list)
     for lon, lat in places:
         cells[math.floor(lon / CELL_DEGREES), math.floor(lat / CELL_DEGREES)].append((lon, lat))
@@ -135,18 +151,6 @@ def _cells(places: Iterable[tuple[float, float]], margin: float) -> list[tuple[f
             (max(-180.0, min(lons) - wide), max(-90.0, min(lats) - high), min(180.0, max(lons) + wide), min(90.0, max(lats) + high))
         )
     return boxes
-
-
-def _hrefs(item: Any, provider: Provider, bands: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
-    """Band -> address, and the bands that the item lacks."""
-    from odc.stac import parse_item
-
-    wanted = {band: provider.assets.get(band, band) for band in (*bands, SCL)}
-    missing = [band for band, key in wanted.items() if key not in item.assets]
-    if missing:
-        return {}, missing
-    parsed = parse_item(item)
-    return {band: parsed[key].uri for band, key in wanted.items()}, []
 
 
 def _crs(properties: dict) -> str:
