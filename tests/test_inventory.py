@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from pyproj import Transformer
 from rasterio.warp import transform as reprojected
 
-from data import aci, catalogue, shards
+from data import aci, catalogue, packed, shards
 from data.__main__ import main as data_main
 from data.errors import BadInput
 from data.importing import CollectionSpec, LegendClass, NewSample, import_collection, import_planned
@@ -372,6 +372,23 @@ def test_parcel_means_are_looked_up_over_their_outlines(empty):
     np.testing.assert_array_equal([catalogue.patch(empty, number).series for number in range(1, 9)], before)
 
 
+def test_a_packed_collection_gets_labels_and_keeps_its_files(empty):
+    lon, lat, _ = places(6, ALBERS, seed=2)
+    batch = packed.Batch(
+        names=[f"q{at}" for at in range(6)], region="KS", year=2021, lon=lon, lat=lat, transforms=[(1e-3, 0, x, 0, -1e-3, y) for x, y in
+        zip(lon, lat, strict=True)], polygons=[None] * 6, codes=np.zeros(6, np.int64), pixels=np.full((6, 2, 4), 900, np.uint16),
+        dates=np.full((6, 2), [18_780, 18_790], np.uint16), quality=np.full((6, 2), packed.OK, np.uint8),
+    )  # fmt: skip
+    told = spec(height=1, width=1, slots=("1", "2"), aligned=False, packed=True, composites=False)
+    packed.import_packed(empty, told, [("0000", batch.names)], lambda _: (batch, Report()), Report())
+    before = {path.name: path.read_bytes() for path in empty.shards("kansas").glob("*.npy")}
+    apply(empty, "kansas", [str(CDL)], Report())
+    codes, _ = open_raster(CDL).codes_at(lon, lat)
+    assert [code for (code,) in rows(empty, "select inventory_code from sample order by id")] == codes.tolist()
+    assert {path.name: path.read_bytes() for path in empty.shards("kansas").glob("*.npy")} == before
+    assert catalogue.patch(empty, 1).series.shape == (2, 4)
+
+
 def test_canadas_legend_is_taken_where_the_colours_are_its_own_and_its_clouds_are_no_label(kansas, tmp_path):
     official = {entry.code: tuple(bytes.fromhex(entry.color[1:])) for entry in aci.legend()}
     codes = np.where(CODES == 176, 146, np.where(CODES == 1, 10, 147)).astype(np.uint8)
@@ -448,7 +465,7 @@ def killed_at(step: int):
 
     def soon(function):
         def called(*args, **keywords):
-            left[0] -= 1
+            left[0] -= not (isinstance(args[0], Path) and args[0].parent.name == ".inventory")  # the scratch folder is made anew
             if left[0] < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*args, **keywords)

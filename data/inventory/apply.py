@@ -108,38 +108,32 @@ def apply(
         BadInput: no inventory can be used, one cannot be read to its end, or the collection is being changed by something else.
         UnknownCollection: there is none of that name.
     """
-    collection = catalogue.collection(workspace.store, name)
-    folder = workspace.shards(name)
+    folder = workspace.shards(catalogue.collection(workspace.store, name).name)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, name) as scratch:
+        collection = catalogue.collection(workspace.store, name)
+        remove_other_sides(folder, collection.side)  # of a killed run
         samples = _load(workspace, name)
         book = Book(catalogue.legend(workspace.store, name), legend)
         area = samples.lon.min(), samples.lat.min(), samples.lon.max(), samples.lat.max()
         by_year = open_all(texts, scratch, options, book, area, report)
         history = _at_centres(samples, by_year)
         _say_what_differs(workspace, samples, by_year, book, report)
-        remove_other_sides(folder, collection.side)
         of_own_year = bool((samples.sources >= 0).any())
-        side = collection.side if not of_own_year else str(int(collection.side or 0) + 1)
-        if of_own_year and not collection.is_series:
-            _cut_all(workspace, collection, samples, by_year, scratch / CUTS)
-        for done, shard in enumerate(samples.shards if of_own_year else ()):
-            progress(done, len(samples.shards) + 1, shard)
-            _Shard(workspace, collection, samples, by_year, shard, side, scratch).work()
+        side = str(int(collection.side or 0) + 1) if of_own_year else collection.side
+        if of_own_year:
+            _look_up(workspace, collection, samples, by_year, side, scratch, progress)
         labels = Counter(samples.new.tolist())
         seen = samples.seen | {int(code) for _, codes in history.values() for code in np.unique(codes)}
         kind, entries, learned, outside = book.settle(labels, seen, [source for sources in by_year.values() for source in sources])
-        progress(len(samples.shards), len(samples.shards) + 1, "writing")
         with workspace.store.writing() as db:
             _check_unchanged(db, collection, samples)
             _write_legend(db, name, entries, learned)
             _write(db, samples, history)
-            if side != collection.side:
-                if not collection.is_series:
-                    _write_images(db, collection, samples, scratch)
-                db.execute("update collection set side = ? where name = ?", [side, name])
+            if of_own_year and not collection.is_series:
+                _write_images(db, collection, samples, scratch)
+            db.execute("update collection set side = ? where name = ?", [side, name])
         remove_other_sides(folder, side)
-        progress(len(samples.shards) + 1, len(samples.shards) + 1, "")
     report.done = int((samples.sources >= 0).sum())
     for code in sorted(outside):
         report.remark("codes outside the legend", str(code), f"{labels[code]} samples" if labels[code] else "beside the samples' centres")
@@ -148,6 +142,19 @@ def apply(
         "labelled": int(((samples.old == NO_LABEL.code) & (samples.new != NO_LABEL.code)).sum()),
         "codes": _counted(workspace, name, samples),
     }  # fmt: skip
+
+
+def _look_up(
+    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], side: str, scratch: Path,
+    progress: Tell,
+) -> None:  # fmt: skip
+    """Fill `modal`, `purity` and `seen`, and write the side files of the new version; what images are to be told is noted in `scratch`."""
+    count = len(samples.numbers)
+    if not collection.is_series:
+        _cut_all(workspace, collection, samples, by_year, scratch / CUTS, lambda done: progress(done, 2 * count, "patches"))
+    for shard, at in samples.shards.items():
+        _Shard(workspace, collection, samples, by_year, shard, side, scratch).work()
+        progress(count + at.stop, 2 * count, f"shard {shard}")
 
 
 @contextmanager
@@ -223,14 +230,15 @@ def _names(workspace: Workspace, numbers: np.ndarray) -> dict[int, str]:
 
 
 def _cut_all(
-    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], path: Path
-) -> None:
+    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], path: Path,
+    told: Callable[[int], None],
+) -> None:  # fmt: skip
     """Write the codes of all patches, (N, H, W) uint16 in the order of `samples`, looking the patches up in the order of the raster."""
     shape = (len(samples.numbers), collection.height, collection.width)
     cuts = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=shape)
     with workspace.store.reading() as db:
         places = db.execute(GRIDS, [collection.name]).fetchall()
-    groups: dict[tuple, list[int]] = {}
+    done, groups = 0, {}
     for at in np.flatnonzero(samples.sources >= 0).tolist():
         place = places[at]
         key = (int(samples.years[at]), int(samples.sources[at]), place["crs"], place["height"], place["width"])
@@ -242,6 +250,8 @@ def _cut_all(
             some = which[start : start + size]
             transforms = np.array([json.loads(places[at]["transform"]) for at in some])
             cuts[some, :height, :width] = source.cuts(crs, transforms, height, width)
+            done += len(some)
+            told(done)
     cuts.flush()
 
 
