@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlite_utils import Database
 
 from data.errors import BadInput, UnknownSample
+from data.importing import NO_LABEL
 from data.store import Store
 
 KINDS = {"all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0}  # kind -> number of values
@@ -160,6 +161,8 @@ def contains(store: Store, collection: str, queue: Queue, sample: int) -> bool:
 def reason(store: Store, collection: str, queue: Queue) -> str:
     """Why a sample is in this queue, as one sentence for the card."""
     if queue.kind == "crop":
+        if queue.values[0] == str(NO_LABEL.code):
+            return "The inventory has no label here."
         with store.reading() as db:
             row = db.execute("select name from legend_class where collection = ? and code = ?", [collection, *queue.values]).fetchone()
         return f"The inventory says {row['name']}." if row else f"The inventory says code {queue.values[0]}."

@@ -12,6 +12,7 @@ from data.errors import BadInput, UnknownSample
 from data.workspace import Workspace
 from labeling import decisions, queues
 from labeling.queues import Queue
+from tests.kinds_world import UNLABELLED
 
 CANADA = "canada-simulated-2019"
 ODD = "Île-du-Prince-Édouard: 50 % / \"north\" & 'south' +#?=\n"
@@ -302,3 +303,12 @@ def test_no_queue_scans_or_sorts(worlds, text):
     for db, sql, values in seeks(worlds[1_000], 1_000, text):
         plan = [row["detail"] for row in db.execute(f"explain query plan {sql}", [*values, 16])]
         assert not [line for line in plan if line.startswith("SCAN") or "B-TREE" in line], plan
+
+
+def test_samples_without_a_label_are_a_queue_of_their_own(kinds):
+    crops, _ = queues.choices(kinds.store, UNLABELLED)
+    assert crops[0] == (0, "No label", 6)
+    queue = queues.parse("crop:0")
+    assert queues.count(kinds.store, UNLABELLED, queue) == {"samples": 6, "open": 6}
+    assert queues.reason(kinds.store, UNLABELLED, queue) == "The inventory has no label here."
+    assert queues.reason(kinds.store, UNLABELLED, queues.parse("crop:999")) == "The inventory says Code 999."
