@@ -175,27 +175,34 @@ class Block:
         return indices.compute(name, present)
 
 
-def blocks(workspace: Workspace, collection: Collection, samples: Iterable[int] | None = None) -> Iterator[Block]:
+def blocks(workspace: Workspace, collection: Collection, samples: Iterable[int] | np.ndarray | None = None) -> Iterator[Block]:
     """The samples of a packed collection, a shard at a time.
 
     Args:
-        samples: numbers of those that are wanted; None = all.
+        samples: numbers of those that are wanted; None = all. An import may add others while one reads.
 
     Raises:
         PixelsUnreadable: a shard is missing, damaged or of another shape than the catalogue says.
     """
+    wanted = None if samples is None else np.unique(np.fromiter(samples, np.int64))
     with workspace.store.reading() as db:
         marks = [(row["sample"], row["slot"], QUALITIES.index(row["now"])) for row in db.execute(MARKS, [collection.name])]
-        db.conn.row_factory = None
-        only = "" if samples is None else "and id in (select value from json_each(?))"
-        given = [collection.name] if samples is None else [collection.name, json.dumps(list(samples))]
-        rows = db.execute(f"select id, shard_row, shard from sample where collection = ? {only} order by id", given).fetchall()
-    numbers, at = (np.fromiter((row[column] for row in rows), np.int64, len(rows)) for column in (0, 1))
-    names, shard_of = np.unique([row[2] for row in rows], return_inverse=True)
     marked = np.array(marks, dtype=np.int64).reshape(-1, 3)
-    for place, shard in enumerate(names):
-        mine = np.flatnonzero(shard_of == place)
-        yield _block(workspace, collection, str(shard), numbers[mine], at[mine], marked)
+    for shard in _shards(workspace.store, collection.name, wanted):
+        with workspace.store.reading() as db:
+            db.conn.row_factory = None
+            query = "select id, shard_row from sample where collection = ? and shard = ? order by shard_row"
+            numbers, rows = np.array(db.execute(query, [collection.name, shard]).fetchall(), dtype=np.int64).T
+        kept = slice(None) if wanted is None else np.isin(numbers, wanted)
+        yield _block(workspace, collection, shard, numbers[kept], rows[kept], marked)
+
+
+def _shards(store: Store, collection: str, samples: np.ndarray | None = None) -> list[str]:
+    """The collection's shards, or those that hold some of these samples."""
+    among = "" if samples is None else "and id in (select value from json_each(?))"
+    given = [collection] if samples is None else [collection, json.dumps(samples.tolist())]
+    with store.reading() as db:
+        return [row["shard"] for row in db.execute(f"select distinct shard from sample where collection = ? {among} order by shard", given)]
 
 
 def _block(workspace: Workspace, collection: Collection, shard: str, numbers: np.ndarray, rows: np.ndarray, marked: np.ndarray) -> Block:
@@ -308,11 +315,6 @@ def span(workspace: Workspace, collection: Collection) -> tuple[str | None, str 
     ends = [_counted(*_stamped(workspace, collection, shard))[1] for shard in _shards(workspace.store, collection.name)]
     dates = [date for end in ends if end for date in end]
     return (iso(min(dates)), iso(max(dates))) if dates else (None, None)
-
-
-def _shards(store: Store, collection: str) -> list[str]:
-    with store.reading() as db:
-        return [row["shard"] for row in db.execute("select distinct shard from sample where collection = ?", [collection])]
 
 
 def _stamped(workspace: Workspace, collection: Collection, shard: str) -> tuple[str, str, int]:

@@ -147,7 +147,7 @@ def _packed(
 ) -> tuple[np.ndarray, ...]:
     """`in_bins` of a packed collection's images, a shard at a time."""
     found = _nothing(shape)
-    for block in packed.blocks(home, entry):
+    for block in packed.blocks(home, entry, numbers):
         values, rows = block.index(index), np.searchsorted(numbers, block.samples)
         row, slot = np.nonzero(np.isfinite(values))
         days = block.days[row, slot]

@@ -73,14 +73,14 @@ def _load_packed(workspace: Workspace, collection: catalogue.Collection, samples
     count, slots, bands = len(samples), collection.slots, len(collection.bands)
     if kind == "image":
         images, day = np.zeros((count, bands, 1, 1), dtype=np.uint16), np.zeros(count, dtype=np.float32)
-        for block in packed.blocks(workspace, collection):
+        for block in packed.blocks(workspace, collection, samples.ids):
             at, best = np.searchsorted(samples.ids, block.samples), _best_slots(block)
             rows = np.arange(len(best))
             images[at, :, 0, 0], day[at] = block.pixels[rows, best], block.days[rows, best]
         return Pixels(kind, images, (day > 0)[:, None], day[:, None], collection.bands)
     series, days = np.full((count, slots, bands), np.nan, dtype=np.float32), np.zeros((count, slots), dtype=np.float32)
     present = np.zeros((count, slots), dtype=bool)
-    for block in packed.blocks(workspace, collection):
+    for block in packed.blocks(workspace, collection, samples.ids):
         at, values = np.searchsorted(samples.ids, block.samples), block.series()
         length = values.shape[1]
         usable = block.quality == packed.OK if dates == "clear" else (block.dates > 0) & (block.quality != packed.BAD)

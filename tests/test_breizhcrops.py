@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -503,6 +504,13 @@ def test_a_model_is_shown_the_same(pair, kind, dates):
     np.testing.assert_allclose(first.values, second.values, rtol=1e-6)
     np.testing.assert_array_equal(first.present, second.present)
     np.testing.assert_array_equal(first.days, second.days)
+
+
+def test_samples_that_come_in_while_one_reads_are_passed_over(imported):
+    known = samples.load(imported.store, NAME, "inventory")
+    some = replace(known, ids=known.ids[5:20], shards=known.shards[5:20], rows=known.rows[5:20])
+    whole = pixels.load(imported, known, "series", "all")
+    np.testing.assert_array_equal(pixels.load(imported, some, "series", "all").values, whole.values[5:20])
 
 
 def test_the_greenest_image_is_the_same(pair):
