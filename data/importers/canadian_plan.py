@@ -93,7 +93,7 @@ def plan(folder: Path, report: Report, *, collection: str | None = None, places:
     _give_crops(samples, zips or pictures, about, report)
     _give_parts(samples, pictures, bool(zips), report)
     kinds = () if zips else tuple(kind for kind in names.IMAGE_TYPES if any(name.kind == kind for name, _ in pictures))
-    split = SPLIT if any(sample.part for sample in samples.values()) else ""
+    split = (about.get("split") or SPLIT) if any(sample.part for sample in samples.values()) else ""
     ranges = {kind: tuple(about.get("index_pictures", {}).get(kind, (0.0, 1.0))) for kind in names.INDEX_IMAGES}
     layout = _layout(about)
     spec = _spec(collection, samples, layout, kinds, ranges, split, about)
