@@ -104,6 +104,17 @@ def test_a_cube_of_two_years_gives_a_sample_a_year(empty, original, tmp_path):
     assert [tuple(row) for row in rows] == [("hill-2023", 2023, 177, "Flanders", 12), ("hill-2024", 2024, 177, "Flanders", 5)]
 
 
+def test_a_site_may_have_a_cube_a_year(empty, original, tmp_path):
+    original.to_netcdf(tmp_path / "first.nc", engine="h5netcdf")
+    original.assign_coords(t=original["t"] + np.timedelta64(366, "D")).to_netcdf(tmp_path / "second.nc", engine="h5netcdf")
+    (tmp_path / "manifest.csv").write_text("site;file;crop\nhill;first.nc;Oat\nhill;second.nc;Pea\nhill;first.nc;Oat\n")
+    report = run(tmp_path, "--collection", "years", code=1)["report"]
+    with empty.store.reading() as db:
+        found = db.execute("select name, year, inventory_code from sample order by name").fetchall()
+    assert [tuple(row) for row in found] == [("hill-2023", 2023, 136), ("hill-2024", 2024, 162)]
+    assert report["left_out"]["images that a sample has twice"]["names"] == ["manifest.csv line 4"]
+
+
 def test_cubes_that_cannot_be_read_are_named_and_the_good_one_comes_in(empty, original, tmp_path):
     (tmp_path / "good.nc").write_bytes(CUBE.read_bytes())
     (tmp_path / "cut.nc").write_bytes(CUBE.read_bytes()[:20_000])
@@ -116,8 +127,8 @@ def test_cubes_that_cannot_be_read_are_named_and_the_good_one_comes_in(empty, or
     report = run(tmp_path, "--collection", "mixed", "--bands", "B04,B08", code=1)["report"]
     assert report["done"] == 1
     assert {kind: sorted(entry["names"]) for kind, entry in report["left_out"].items()} == {
-        "unreadable files": ["cut", "text"], "rasters without CRS": ["nowhere"], "cubes without bands": ["bandless"],
-        "files without a needed band": ["one_band-2023"], "uneven grids": ["uneven"], "cubes without a needed axis": ["timeless"],
+        "unreadable files": ["cut.nc", "text.nc"], "rasters without CRS": ["nowhere.nc"], "cubes without bands": ["bandless.nc"],
+        "files without a needed band": ["one_band-2023"], "uneven grids": ["uneven.nc"], "cubes without a needed axis": ["timeless.nc"],
     }  # fmt: skip
 
 

@@ -259,6 +259,18 @@ def test_a_legend_of_ones_own(empty, tmp_path):
     assert "needs a code and a name" in run(tmp_path, *options, code=1)["error"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[1, 2", "not a JSON object"), ('{"bands": "B02"}', "no usable bands: 'B02'"), ('{"stac_version": "1.1.0"}', "not a JSON object"),
+     ('{"legend": [{"code": 1}]}', "The legend in collection.json"), ('{"bands": ["B02", "VV"]}', "not all bands of Sentinel-2")],
+)  # fmt: skip
+def test_a_collection_json_that_cannot_be_used_is_refused(empty, tmp_path, text, said):
+    write_tif(tmp_path / "a_2021-06.tif", pattern(1))
+    (tmp_path / "collection.json").write_text(text)
+    assert said in run(tmp_path, "--collection", "mine", code=1)["error"]
+    assert catalogue.collections(empty.store) == []
+
+
 def test_a_position_is_taken_where_it_lies_on_the_patch_and_replaced_where_not(empty, tmp_path):
     write_tif(tmp_path / "t.tif", pattern(1))
     (lon,), (lat,) = rasterio.warp.transform("EPSG:32631", "EPSG:4326", [664_015], [5_612_085])

@@ -71,17 +71,20 @@ def write_samples(source: Source, to: Path, report: Report, tell: Tell) -> Itera
         )
     with ThreadPoolExecutor(WORKERS) as pool, _manifest(to / "manifest.csv") as add, _sites(to / SITES) as add_site:
         for number, sample in enumerate(source.samples(), start=1):
+            tell(number, source.count, sample.name)
+            if not sample.images:
+                report.leave_out("samples without any image", sample.name)
+                continue
             try:
                 files = _write_rasters(source, sample, to, pool)
             except PixelsUnreadable as error:
                 report.leave_out("pixels that cannot be read", sample.name, str(error))
-            else:
-                for row in _rows(source, sample, files):
-                    add(row)
-                add_site(sample)
-                report.done += 1
-                yield sample, files
-            tell(number, source.count, sample.name)
+                continue
+            for row in _rows(source, sample, files):
+                add(row)
+            add_site(sample)
+            report.done += 1
+            yield sample, files
 
 
 def description(source: Source) -> dict:
@@ -107,13 +110,19 @@ def file_name(name: str) -> str:
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def image_name(sample: Sample, image: Image) -> str:
+    """<sample>_<date>, of any file of an image; a date that the sample has more than once gets the slot too."""
+    twice = sum(other.acquired == image.acquired for other in sample.images) > 1
+    return f"{file_name(sample.name)}_{image.acquired}" + (f"-{image.slot}" if twice else "")
+
+
 # Rasters
 
 
 def _write_rasters(source: Source, sample: Sample, to: Path, pool: ThreadPoolExecutor) -> Files:
     patch, scl, name = source.patch(sample), source.scl(sample), file_name(sample.name)
     (to / name).mkdir()
-    images = [Path(name, f"{name}_{image.acquired}.tif") for image in sample.images]
+    images = [Path(name, f"{image_name(sample, image)}.tif") for image in sample.images]
     layers = [path.with_name(f"{path.stem}_scl.tif") for path in images] if scl is not None else []
     inventory = Path(name, f"{name}_inventory.tif") if patch.inventory is not None else None
     tasks = [

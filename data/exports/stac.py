@@ -91,7 +91,7 @@ def _image_item(source: Source, sample: Sample, image: Image, files: Files, numb
         f"{OURS}:sample": sample.name, f"{OURS}:quality": image.quality, f"{OURS}:clear": image.clear,
         f"{OURS}:interpolated": image.interpolated, f"{OURS}:sources": list(image.sources),
     }  # fmt: skip
-    item = _item(source, f"{geotiff.file_name(sample.name)}_{image.acquired}", footprint, middle, properties)
+    item = _item(source, geotiff.image_name(sample, image), footprint, middle, properties)
     if start != end:
         item.properties |= {"start_datetime": pystac.utils.datetime_to_str(start), "end_datetime": pystac.utils.datetime_to_str(end)}
     epsg = sample.crs.startswith("EPSG:")
@@ -131,10 +131,9 @@ def _label_item(source: Source, sample: Sample, footprint: dict) -> pystac.Item:
     item = _item(source, f"{geotiff.file_name(sample.name)}_label", sample.polygon or footprint, None, properties)
     item.stac_extensions.append(LABEL_SCHEMA)
     item.add_asset("labels", pystac.Asset(f"./{_path(sample, 'label.geojson').name}", "Labels", None, "application/geo+json", ["labels"]))
-    name = geotiff.file_name(sample.name)
     for image in sample.images:
-        link = pystac.Link("source", f"./{name}_{image.acquired}.json", "application/geo+json", extra_fields={"label:assets": ["data"]})
-        item.add_link(link)
+        href = f"./{geotiff.image_name(sample, image)}.json"
+        item.add_link(pystac.Link("source", href, "application/geo+json", extra_fields={"label:assets": ["data"]}))
     return item
 
 

@@ -108,9 +108,8 @@ def _header(found: Cube, entry: Entry, report: Report) -> Header:
 
 
 def _a_year_each(entry: Entry, header: Header) -> list[Entry]:
-    """The cube's samples: named by site and year; the only one keeps a name that is not the site's, or that holds the year."""
-    only = next(iter(header.seasons)) if len(header.seasons) == 1 else None
-    named = only and (entry.name != entry.site or str(only) in entry.name)
+    """The cube's samples: named by site and year, or, the only one, as the manifest names it."""
+    named = entry.named and len(header.seasons) == 1
     years = [entry.year] if entry.year in header.seasons else sorted(header.seasons)
     return [replace(entry, name=entry.name if named else f"{entry.site}-{year}", year=year) for year in years]
 

@@ -25,6 +25,11 @@ LARGEST_PX = 1024  # a side: what a card can show, and what a shard can hold a s
 OWN_CODES = 1001  # crops that the legend lacks are numbered from here
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
 SAME_CROP = {"maize": "corn", "soya": "soybean", "rapeseed": "canola", "oilseed rape": "canola", "flax": "flaxseed"}
+KINDS = {
+    **dict.fromkeys(("name", "title", "level", "licence", "attribution", "split", "version", "region"), str),
+    **dict.fromkeys(("bands", "slots", "legend", "learned"), list), **dict.fromkeys(("height", "width"), int),
+    **dict.fromkeys(("aligned", "composites", "simulated"), bool),
+}  # fmt: skip
 ASSETS = {
     "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06", "rededge3": "B07",
     "nir": "B08", "nir08": "B8A", "nir09": "B09", "cirrus": "B10", "swir16": "B11", "swir22": "B12",
@@ -103,9 +108,15 @@ def _told(folder: Path) -> dict:
         return {}
     try:
         told = dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
-        return dict(told["cropcheck"]) if "stac_version" in told else told
+        told = dict(told["cropcheck"]) if "stac_version" in told else told
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{folder / FILE} is not a JSON object: {error}. Mend it or take it away.") from error
+        raise BadInput(
+            f"{folder / FILE} is not a JSON object that says what the collection is: {error!r}. Mend it or take it away."
+        ) from error
+    wrong = [key for key, kind in KINDS.items() if not isinstance(told.get(key), (kind, type(None)))]
+    if wrong:
+        raise BadInput(f"{folder / FILE} has no usable {' and '.join(wrong)}: {told[wrong[0]]!r}. Mend it or take it away.")
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def spec(
@@ -246,10 +257,17 @@ def legend(crops: Counter[str], told: dict, file: Path | None, report: Report) -
         codes[crop] = first + number
         classes.append(LegendClass(first + number, crop, crop, PALETTE[number % len(PALETTE)], learned=crop))
         report.remark("crop names outside the legend", crop, f"{crops[crop]} samples, kept as code {first + number}")
-    learned = [LearnedClass(**entry) for entry in told.get("learned", ())] if file is None else []
+    learned = _told_learned(told) if file is None else []
     if not any(entry.learned for entry in classes if entry.name not in strange):
         classes = _learn_what_occurs(classes, Counter({codes[crop]: count for crop, count in crops.items()}))
     return Legend(tuple(classes), (*learned, *_learned_of(classes, {entry.name for entry in learned})), codes)
+
+
+def _told_learned(told: dict) -> list[LearnedClass]:
+    try:
+        return [LearnedClass(**entry) for entry in told.get("learned", ())]
+    except TypeError as error:
+        raise BadInput(f"The learned classes in {FILE} cannot be read ({error}). Each has a name, a name_fr and a color.") from error
 
 
 def _classes(told: dict, file: Path | None) -> list[LegendClass]:

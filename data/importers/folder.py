@@ -28,7 +28,7 @@ def plan(path: Path, options: Options, *, file: Path | None = None, pattern: str
         raise BadInput(f"{path} is neither a folder nor a cube ({', '.join(manifest.CUBES)}). Give the folder of the GeoTIFFs.")
     if manifest.is_cube(path):
         folder, name = path.parent, options.site or path.stem
-        entries = [Entry(name, name, None, "", options.region or "unknown", None, None, None, [ImageRow(path, "")])]
+        entries = [Entry(name, False, name, None, "", options.region or "unknown", None, None, None, [ImageRow(path, "")])]
     else:
         folder, entries = path, manifest.read(path, file, pattern, options, report)
     if not entries:

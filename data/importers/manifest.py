@@ -62,9 +62,14 @@ class ImageRow:
 
 @dataclass
 class Entry:
-    """A sample as the manifest says it. crop: a name, a code or empty. lon, lat: EPSG:4326, or None where not told."""
+    """A sample as the manifest says it.
+
+    named: whether the manifest names it; a cube that it does not name stands here under its file, until its years are known.
+    crop: a name, a code or empty. lon, lat: EPSG:4326, or None where not told.
+    """
 
     name: str
+    named: bool
     site: str
     year: int | None
     crop: str
@@ -103,7 +108,7 @@ def one_a_year(entries: Iterable[Entry], report: Report) -> Iterator[Entry]:
     first: dict[tuple[str, int | None], str] = {}
     for entry in entries:
         known = first.setdefault((entry.site, entry.year), entry.name)
-        if known == entry.name:
+        if entry.year is None or known == entry.name:
             yield entry
         else:
             report.leave_out("second samples of a site in one year", entry.name, f"{entry.site} {entry.year} is {known}")
@@ -119,7 +124,7 @@ def _rows(file: Path, options: Options) -> Iterator[tuple[str, dict[str, str]]]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"The manifest {file} cannot be read: {error}. {HELP}") from error
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=text.partition("\n")[0].count))
     header = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     ours = {column: header[alias] for column, aliases in COLUMNS.items() for alias in reversed(aliases) if alias in header}
     lacks = [" or ".join(names) for names in (("sample", "site"), ("file",)) if not set(names) & set(ours)]
@@ -199,9 +204,8 @@ def _date(text: str) -> str:
 
 
 def _name(row: dict[str, str]) -> str:
-    """The sample's name; a cube without one keeps its site's, and gets the years when it is opened."""
     year = row.get("year") or row.get("date", "")[:4]
-    return row.get("sample") or (f"{row['site']}-{year}" if year else row["site"])
+    return row.get("sample") or (f"{row['site']}-{year}" if year else row["file"])
 
 
 def _entry(folder: Path, name: str, rows: list[dict[str, str]], options: Options, report: Report) -> Entry | None:
@@ -209,6 +213,7 @@ def _entry(folder: Path, name: str, rows: list[dict[str, str]], options: Options
         told = {column: _agreed(column, rows) for column in OF_THE_SAMPLE}
         entry = Entry(
             name=name,
+            named="sample" in rows[0],
             site=told["site"] or name,
             year=int(told["year"]) if told["year"] else None,
             crop=(told["inventory_code"] if options.labels == "inventory" else told["code"] or told["crop"]) or "",
