@@ -74,6 +74,10 @@ def step(name: str, root: Path, home: Path) -> None:
         info.describe(workspace.store)
     elif name == "profiles":
         profiles.load(workspace.store, "breizhcrops-2017-L1C", "NDVI")
+    elif name == "training data":
+        from modeling import pixels, samples
+
+        pixels.load(workspace, samples.load(workspace.store, "breizhcrops-2017-L1C", "inventory"), "series", "all")
     elif name == "card":
         from labeling import cards
 
@@ -120,7 +124,7 @@ def main() -> None:
             root, home = make(Path(folder) / f"root-{parcels}", parcels, regions), Path(folder) / f"home-{parcels}"
             count = parcels * regions
             print(f"{count} parcels, written in {time.perf_counter() - start:.0f} s")
-            for name in ("import", "info", "profiles", "card"):
+            for name in ("import", "info", "profiles", "training data", "card"):
                 found = measured(name, root, home)
                 rate = f", {count / found['seconds']:.0f} parcels/s" if name == "import" else ""
                 print(f"  {name}: {found['seconds']:.2f} s, peak {found['peak_mb']:.0f} MB{rate}")
