@@ -284,6 +284,16 @@ def test_a_position_is_taken_where_it_lies_on_the_patch_and_replaced_where_not(e
     assert report["left_out"]["samples whose rows cannot be used"]["names"] == ["lost"]
 
 
+def test_rasters_that_lie_nowhere_are_named(empty, tmp_path):
+    write_tif(tmp_path / "good_2021-06-01.tif", pattern(1))
+    write_tif(tmp_path / "far_2021-06-01.tif", pattern(1), transform=from_origin(9e8, 9e8, 10, 10))
+    write_tif(tmp_path / "flat_2021-06-01.tif", pattern(1), transform=rasterio.Affine.identity())
+    left_out = run(tmp_path, "--collection", "mine", code=1)["report"]["left_out"]
+    assert left_out["patches that lie nowhere on Earth"]["names"] == ["far"]
+    assert left_out["rasters without a position"]["names"] == ["flat 2021-06-01"]
+    assert list(samples(empty, "mine")) == ["good"]
+
+
 def test_the_same_name_with_another_manifest_is_refused(empty, tmp_path):
     write_tif(tmp_path / "t.tif", pattern(1))
     write_manifest(tmp_path, ["a,2021-06-01,t.tif,Corn,X"])

@@ -105,6 +105,8 @@ def opened(file: Path) -> Iterator[rasterio.DatasetReader]:
 def _header(raster, options: Options) -> Header:
     if raster.crs is None and options.crs is None:
         raise Unusable("rasters without CRS", f"{Path(raster.name).name}; give it one with gdal_edit, or say --crs")
+    if raster.transform.is_identity:
+        raise Unusable("rasters without a position", f"{Path(raster.name).name} has a CRS but no transform")
     if max(raster.shape) > LARGEST_PX:
         raise Unusable("rasters too large for a patch", f"{raster.height} x {raster.width} px; the most is {LARGEST_PX}; cut it")
     bands = {described.band_name(name): number for number, name in enumerate(raster.descriptions, start=1)}

@@ -13,6 +13,7 @@ from scipy import ndimage
 from shapely.geometry import mapping, shape
 
 from data.errors import BadInput
+from data.importers.described import Unusable
 from data.importers.manifest import Entry
 from data.report import Report
 
@@ -52,8 +53,14 @@ def place(
     Told ones count, if the position lies on the patch. A patch that has pixels without data on every date is masked to its field: the
     outline is then that of the largest connected part that has data, and the position a point inside it. Otherwise the position is the
     centre of the patch.
+
+    Raises:
+        Unusable: the patch lies nowhere on Earth.
     """
     seen = (pixels > 0).any(axis=(0, 1))  # (h, w)
+    centre = _moved(crs, "EPSG:4326", *_apply(transform_, seen.shape[1] / 2, seen.shape[0] / 2))
+    if centre is None or abs(centre[0]) > 180 or abs(centre[1]) > 90:
+        raise Unusable("patches that lie nowhere on Earth", f"{crs[:40]} {[round(value, 6) for value in transform_]}")
     if outline is None and seen.any() and not seen.all():
         outline = transform_geom(crs, "EPSG:4326", _largest(seen, Affine(*transform_)))
     if entry.lon is not None:
@@ -63,9 +70,7 @@ def place(
         report.remark("positions outside of their patch", entry.name, f"lon {entry.lon:g}, lat {entry.lat:g}; taken from the pixels")
     if outline is not None:
         return outline, *_inside(outline)
-    x, y = _apply(transform_, seen.shape[1] / 2, seen.shape[0] / 2)
-    (lon,), (lat,) = transform(crs, "EPSG:4326", [x], [y])
-    return None, lon, lat
+    return None, *centre
 
 
 def field(outline: dict | None, pixels: np.ndarray, crs: str, transform_: tuple[float, ...]) -> np.ndarray | None:
@@ -85,8 +90,17 @@ def field(outline: dict | None, pixels: np.ndarray, crs: str, transform_: tuple[
 
 def _pixel(entry: Entry, crs: str, transform_: tuple[float, ...]) -> tuple[float, float]:
     """(column, row) of the told position."""
-    (x,), (y,) = transform("EPSG:4326", crs, [entry.lon], [entry.lat])
-    return _apply(tuple(~Affine(*transform_)), x, y) if np.isfinite([x, y]).all() else (-1.0, -1.0)
+    found = _moved("EPSG:4326", crs, entry.lon, entry.lat)
+    return _apply(tuple(~Affine(*transform_)), *found) if found else (-1.0, -1.0)
+
+
+def _moved(source: str, target: str, x: float, y: float) -> tuple[float, float] | None:
+    """The same place in another CRS, or None where it has none."""
+    try:
+        (x,), (y,) = transform(source, target, [x], [y])
+    except Exception:  # GDAL's errors, whose classes rasterio keeps private
+        return None
+    return (x, y) if np.isfinite([x, y]).all() else None
 
 
 def _apply(transform_: tuple[float, ...], x: float, y: float) -> tuple[float, float]:
