@@ -287,13 +287,15 @@ def test_parcels_that_cannot_be_read_are_named_and_the_others_come_in(small, emp
     replace_series(small, 1002, np.zeros((0, 17)))
     replace_series(small, 1003, np.ones((5, 4)))
     replace_series(small, 1004, clear_series(range(1, 100)))
+    replace_series(small, 1005, np.array([b"no", b"numbers"]))
     code, figures = run(small)
     assert code == 1
     assert left_out(figures) == {
         "parcel missing in the series file": ["frh01-1001"], "empty sequence": ["frh01-1002"],
         "series of another shape": ["frh01-1003"], "series longer than the index says": ["frh01-1004"],
+        "parcel that cannot be read from the series file": ["frh01-1005"],
     }  # fmt: skip
-    assert figures["report"]["done"] == info.progress(empty.store, NAME).samples == 13 - 4
+    assert figures["report"]["done"] == info.progress(empty.store, NAME).samples == 13 - 5
     assert run(small, "--allow-missing")[0] == 0
 
 
@@ -340,6 +342,15 @@ def test_a_damaged_region_is_named_and_the_others_come_in(small, empty, damage, 
     damage(small / "2017" / "L1C")
     code, figures = run(small)
     assert code == 1 and left_out(figures) == {kind: ["frh01"]}
+    assert info.progress(empty.store, NAME).samples == 5
+
+
+def test_reflectances_that_are_not_times_ten_thousand_are_refused(small, empty):
+    for number in range(1000, 1008):
+        values = series_of(small, "frh01", number)
+        replace_series(small, number, np.concatenate([values[:, :13] / 10_000, values[:, 13:]], axis=1))
+    code, figures = run(small)
+    assert code == 1 and left_out(figures) == {"region whose values are not reflectance x 10 000": ["frh01"]}
     assert info.progress(empty.store, NAME).samples == 5
 
 

@@ -47,6 +47,7 @@ BANDS = {"L1C": L1C_BANDS, "L2A": L2A_BANDS}
 # Medians of all dates of the 301 Bavarian parcels in data/demo (L1C, reflectance x 10 000), in the order of L1C_BANDS.
 TYPICAL = dict(zip(L1C_BANDS, (1369, 1135, 1110, 1005, 1383, 2636, 3278, 3237, 3599, 1136, 20, 2037, 1166), strict=True))
 PROBED = 300  # series that tell the order of the columns
+FAINT = 10  # a median of B08 below it is no reflectance x 10 000
 OPAQUE = 1024  # bit 10 of QA60; a parcel's mean divided by it is the share that is cloudy, as the package counts
 NO_DATA_BELOW = -1000  # surface reflectance of dark fields may fall a little below 0; -10 000 marks no data (MAJA)
 
@@ -150,6 +151,11 @@ def _import_folder(
     for region, index in indexes.items():
         with _Region(folder, region, index, len(spec.slots), report) as source:
             shown[region] = {"parcels": len(index), "columns": " ".join(source.order)}
+            if source.brightness < FAINT:
+                report.leave_out(
+                    "region whose values are not reflectance x 10 000", region, f"the median of B08 is {source.brightness:.3g}"
+                )
+                continue
             packed.import_packed(
                 workspace, spec, source.plan(), source.make, report,
                 progress=lambda at, _, what, done=done: progress(done + at, total, what),
@@ -361,8 +367,9 @@ class _Region:
 
         self.file = h5py.File(self.folder.path / f"{self.region}.h5", "r")
         spread = self.index["path"].iloc[np.unique(np.linspace(0, len(self.index) - 1, PROBED).astype(int))]
-        found = (self._read(path) for path in spread)
-        self.order = column_order([series for series in found if isinstance(series, np.ndarray)], self.folder.level)
+        found = [series for series in map(self._read, spread) if isinstance(series, np.ndarray)]
+        self.order = column_order(found, self.folder.level)
+        self.brightness = _medians(found, len(self.order))[self.order.index("B08")]
         return self
 
     def __exit__(self, *_) -> None:
@@ -409,7 +416,8 @@ class _Region:
 
         try:
             dataset = self.file[path]
-            return dataset[()] if isinstance(dataset, h5py.Dataset) else "is no array"
+            is_numbers = isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "fiu"
+            return dataset[()] if is_numbers else f"{path} is no array of numbers"
         except KeyError:
             return ""
         except (OSError, ValueError, RuntimeError) as error:
@@ -484,17 +492,21 @@ def column_order(series: list[np.ndarray], level: str) -> tuple[str, ...]:
     Args:
         series: (dates, columns) arrays as they are in the file; those of another width are passed over.
     """
-    orders = ORDERS[level]
-    fitting = [values for values in series if values.ndim == 2 and values.shape[1] == len(orders[0]) and len(values)]
-    if len(orders) == 1 or not fitting:
-        return orders[0]
-    stacked = np.concatenate(fitting).astype(np.float64)
-    medians = np.log(np.maximum(1.0, np.nan_to_num(np.nanmedian(stacked, axis=0))))
+    logarithms = np.log(np.maximum(1.0, np.nan_to_num(_medians(series, len(ORDERS[level][0])))))
 
     def distance(order: tuple[str, ...]) -> float:
-        return sum((medians[place] - np.log(TYPICAL[band])) ** 2 for place, band in enumerate(order) if band in TYPICAL)
+        return sum((logarithms[place] - np.log(TYPICAL[band])) ** 2 for place, band in enumerate(order) if band in TYPICAL)
 
-    return min(orders, key=distance)
+    return min(ORDERS[level], key=distance)
+
+
+def _medians(series: list[np.ndarray], width: int) -> np.ndarray:
+    """(width,) median of every column over the dates of all series of that width that have a value; NaN where none has."""
+    fitting = [values for values in series if values.ndim == 2 and values.shape[1] == width]
+    stacked = np.concatenate([np.full((1, width), np.nan), *fitting]).astype(np.float64)
+    stacked[stacked <= 0] = np.nan
+    known = np.isfinite(stacked).any(axis=0)
+    return np.where(known, np.nanmedian(np.where(known, stacked, 0.0), axis=0), np.nan)
 
 
 @dataclass(frozen=True)
