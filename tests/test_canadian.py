@@ -626,6 +626,30 @@ def test_a_rejected_sample_is_unknown_and_has_no_pictures_and_a_cloudy_image_has
     ]  # fmt: skip
 
 
+def test_other_bands_scene_classes_and_images_of_another_year_on_the_way_out_and_in(empty, tmp_path):
+    spec, single = kinds_world.monthly_spec(), next(kinds_world.monthly())
+    bands = ("B02", "B03", "B04", "B08", "B10")  # too few for PSRI and NDVI45
+    pixels = np.maximum(1, single.pixels[:, :5, :20, :20])
+    scl = np.full((5, 20, 20), 4, np.uint8)
+    scl[2, :5], scl[2, 5:10], scl[2, 10] = 8, 9, 10
+    acquired = ("2016-12", "2017-04", "2017-05", None, None)
+    sample = replace(
+        single, name="s-2017", year=2017, pixels=pixels, scl=scl, acquired=acquired, inventory=None, inventory_code=133, quality=("ok",) * 5
+    )  # fmt: skip
+    import_collection(empty, replace(spec, bands=bands, height=20, width=20), [sample])
+    report = exported(empty, tmp_path / "out", kinds_world.MONTHLY)
+    assert kinds(report.left_out) == [("image of another year", "s-2017")]
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {"zips", "RGB", "NDVI", "GNDVI", "NDWI", "OSAVI"}
+    other = Workspace(tmp_path / "other").create()
+    assert imported(other, tmp_path / "out", collection="again").left_out == []
+    found = patch_of(other, rows(other, "select name from sample")[0][0], "again")
+    assert found.bands == bands
+    months = catalogue.collection(other.store, "again").slot_names
+    for slot, month in ((1, "2017-04"), (2, "2017-05")):
+        np.testing.assert_array_equal(found.pixels[months.index(month)], pixels[slot])
+    assert rows(other, "select acquired, clear from image order by slot") == [("2017-04", 1.0), ("2017-05", 9 / 20)]
+
+
 def test_the_same_export_has_the_same_bytes(empty, tmp_path):
     published(tmp_path / "in", points=2, months=("06",))
     imported(empty, tmp_path / "in")
