@@ -18,6 +18,7 @@ from data.errors import CropcheckError
 from data.jobdir import Folder
 from data.report import Report
 
+GRACE_SECONDS = 5  # that a cancelled job has for clearing up; imports go on from any kill
 Tell = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
@@ -108,6 +109,7 @@ def _at_work() -> Iterator[None]:
 
 
 def _stop(number: int, frame: object) -> None:
+    signal.alarm(GRACE_SECONDS)  # ends the process where threads that still read keep it waiting
     raise Cancelled
 
 

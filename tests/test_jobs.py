@@ -118,6 +118,30 @@ def test_a_command_line_that_is_wrong_fails_with_the_reason(empty):
     assert "'many' is not a valid integer" in job.message
 
 
+def test_a_cancelled_job_does_not_wait_for_its_threads(empty):
+    folder = jobdir.Folder(jobdir.make(empty.jobs, "waiting"))
+    folder.write("command.json", {"argv": [], "title": "", "makes": None, "created": "2026-01-01T00:00:00+00:00"})
+    script = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from data import command
+command.GRACE_SECONDS = 1
+main = command.Group("main")
+@main.command()
+def wait():
+    with ThreadPoolExecutor(1) as pool, command.progress("waiting", hidden=True) as tell:
+        tell(1, 2, "waiting")
+        pool.submit(time.sleep, 60).result()
+main(["wait"])
+"""
+    with folder.owned() as lock:
+        jobs.launch(empty, folder, lock, ["-c", script], {jobdir.JOB: "waiting", jobdir.LOCK: str(lock)})
+    wait(empty, "waiting", lambda job: job.done == 1)
+    jobs.cancel(empty, "waiting")
+    assert jobs.status(empty, "waiting").state == "stopping"
+    assert wait_over(empty, "waiting").state == "cancelled"
+
+
 def test_a_child_that_outlives_a_killed_job_does_not_pass_for_it(empty):
     """What a pool of processes leaves behind when the one that made it is killed."""
     folder = jobdir.Folder(jobdir.make(empty.jobs, "forked"))

@@ -154,10 +154,10 @@ def _further() -> dict:
         )  # fmt: skip
         first, second = st.columns(2)
         max_cloud = first.number_input("Scene cloud limit (%)", 0, 100, 80, key="ingest.max_cloud", **keep)
-        min_clear = second.number_input("Least clear share of a patch (%)", 0, 100, 5, key="ingest.min_clear", **keep)
-        min_stack = first.number_input(
-            "Least clear share of a pixel's dates (%)", 0, 100, 0, key="ingest.min_stack", help="Of a composite.", **keep
+        min_clear = second.number_input(
+            "Clear share, patch (%)", 0, 100, 5, key="ingest.min_clear", help="Images with less are left out.", **keep
         )
+        min_stack = first.number_input("Clear share, dates (%)", 0, 100, 0, key="ingest.min_stack", help="Of a composite's pixel.", **keep)
         resampling = second.selectbox("Resampling", RESAMPLING, key="ingest.resampling", help="Of 20 m and 60 m bands.", **keep)
         grid = first.text_input("Grid (CRS)", "utm", key="ingest.grid", help="utm: each site's own zone; or EPSG:3978.", **keep)
         scheduler = second.text_input("Dask scheduler", placeholder="this machine", key="ingest.scheduler", **keep)

@@ -18,9 +18,9 @@ FIELDS = (
         "/data/aci_2019_mb.zip\nhttps://…/aci_2018.tif", uploads=("tif", "tiff", "zip", "gpkg", "geojson", "parquet"), needed=True,
     ),
     Field("--year", "Year", "number", "Of all sources.", "as the file names say"),
-    Field("--class-column", "Class column", "text", "Of a layer of polygons.", "as recognised"),
-    Field("--legend", "Names of codes", "choice", "What codes are called that the collection's legend lacks.", choices=LEGENDS),
-    Field("--no-label", "Codes that are no label", "list", "Beside those of the file.", "81"),
+    Field("--class-column", "Class column", "text", "Of a layer of polygons.", advanced=True),
+    Field("--legend", "Names of codes", "choice", "Of those that the collection's legend lacks.", choices=LEGENDS, advanced=True),
+    Field("--no-label", "Codes that are no label", "list", "Beside those of the file.", "81", advanced=True),
 )  # fmt: skip
 
 
