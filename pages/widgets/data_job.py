@@ -151,7 +151,7 @@ def show(workspace: Workspace) -> None:
 def _table(known: list[Job]) -> Job:
     rows = [
         {
-            "Job": job.title, "State": STATES.get(job.state, job.state), "Done": job.share, "Collection": job.makes or "",
+            "Job": job.title, "State": STATES.get(job.state, job.state), "Done": round(job.share, 2), "Collection": job.makes or "",
             "Started": job.started or job.created, "Took": duration(job.seconds),
         }
         for job in known
