@@ -102,15 +102,24 @@ def modal_codes(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.n
         modal (N,) uint16, the most frequent code, the smallest of equals, and the label where there is none; purity (N,) float64, the share
         of the coded pixels that have the label, 0 where there are none.
     """
+    modal, purity = np.empty(len(pixels), dtype=np.uint16), np.empty(len(pixels))
+    step = max(1, CHUNK_PIXELS // max(1, pixels.shape[1]))
+    for start in range(0, len(pixels), step):
+        some = slice(start, start + step)
+        modal[some], purity[some] = _modal_codes(pixels[some], codes[some])
+    return modal, purity
+
+
+def _modal_codes(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     present = np.flatnonzero(np.bincount(pixels.ravel(), minlength=65_536))
     position = np.zeros(65_536, dtype=np.int64)
     position[present] = np.arange(len(present))
     keys = position[pixels]
     keys += (np.arange(len(pixels)) * len(present))[:, None]
     counts = np.bincount(keys.ravel(), minlength=len(pixels) * len(present)).reshape(-1, len(present))
-    if present.size and present[0] == 0:
+    if present[0] == 0:
         counts[:, 0] = 0
     coded = counts.sum(axis=1)
     modal = np.where(coded > 0, present[counts.argmax(axis=1)], codes)
     own = np.where((codes > 0) & np.isin(codes, present), counts[np.arange(len(pixels)), position[codes]], 0)
-    return modal.astype(np.uint16), own / np.maximum(coded, 1)
+    return modal, own / np.maximum(coded, 1)

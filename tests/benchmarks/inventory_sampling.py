@@ -14,7 +14,6 @@ The loops take `--loop` points (a tenth of it for patches), from the start of th
 sides' answers are compared. Then a fresh process looks all windows up, and says its peak memory.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -98,6 +97,12 @@ def patches_at_once(raster: Raster, lon: np.ndarray, lat: np.ndarray, transforms
     return centre, modal, purity
 
 
+def peak_mb() -> int:
+    """Of this process since it was executed (Linux)."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024
+
+
 def timed(work: Callable[[], tuple[np.ndarray, ...]]) -> tuple[float, tuple[np.ndarray, ...]]:
     start = time.perf_counter()
     found = work()
@@ -132,9 +137,9 @@ def compared(ours: Callable, loop: Callable, count: int, looped: int, rounds: in
 def main(cdl: Path, count: int, side: int, looped: int, rounds: int, memory: bool, as_json: bool) -> None:
     if memory:
         raster = open_raster(cdl, year=2021)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_mb()
         sampling.around(raster, *points(raster, count)[2:], WINDOW)
-        click.echo(f"{before // 1024} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")
+        click.echo(f"{before} {peak_mb()}")
         return
     with tempfile.TemporaryDirectory() as folder:
         raster = open_raster(enlarged(cdl, Path(folder) / "big.tif", side), year=2021)
