@@ -17,7 +17,7 @@ from labeling import envelopes, sprites
 from labeling.decisions import REASONS
 
 MOST_TILES = 24 * 64 * 64  # pixels of the dates in a card's sprite: 24 of a 64 px patch, about 1 MB; a parcel's mean has room for all
-MOST_PICTURES = 14  # asked for at once, of dates that the sprite has no room for
+MOST_PICTURES = 14  # given at once, of dates that the sprite has no room for: what the card shows of a season
 
 SAMPLE = """
 select s.*, t.name as site_name, t.lon, t.lat, t.region, t.polygon

@@ -28,14 +28,17 @@ class Dated:
 
 
 def greenest(store: Store, samples: Iterable[int]) -> dict[int, Dated]:
-    """Of every sample the clear image with the highest median NDVI, else its first; samples without an image are left out."""
+    """Of every sample the clear image with the highest median NDVI, else its first clear one, else its first.
+
+    Samples without an image are left out.
+    """
     numbers = list(samples)
     best = points.greenest_slots(store, numbers)
-    found: dict[int, Dated] = {}
+    ranked = {}
     for row in _images(store, numbers):
-        if row["sample"] not in found or row["slot"] == best.get(row["sample"]):
-            found[row["sample"]] = Dated(row["slot"], row["acquired"])
-    return found
+        rank = (row["slot"] != best.get(row["sample"]), not row["clear"], row["slot"])
+        ranked[row["sample"]] = min(ranked.get(row["sample"], (rank, row["acquired"])), (rank, row["acquired"]))
+    return {sample: Dated(rank[-1], acquired) for sample, (rank, acquired) in ranked.items()}
 
 
 def in_bin(store: Store, collection: Collection, samples: Iterable[int], name: str) -> dict[int, Dated]:
@@ -47,14 +50,12 @@ def in_bin(store: Store, collection: Collection, samples: Iterable[int], name: s
         name: one of `data.seasons.bins(collection)`.
     """
     wanted, middle = seasons.bins(collection).index(name), seasons.when(name).day
-    found: dict[int, tuple] = {}
+    ranked = {}
     for row in _images(store, list(samples)):
-        if seasons.bin_of(collection, row["slot"], row["acquired"]) != wanted:
-            continue
-        rank = (not row["clear"], abs(seasons.when(row["acquired"]).day - middle), row["slot"])
-        if row["sample"] not in found or rank < found[row["sample"]][0]:
-            found[row["sample"]] = rank, Dated(row["slot"], row["acquired"])
-    return {sample: dated for sample, (_, dated) in found.items()}
+        if seasons.bin_of(collection, row["slot"], row["acquired"]) == wanted:
+            rank = (not row["clear"], abs(seasons.when(row["acquired"]).day - middle), row["slot"])
+            ranked[row["sample"]] = min(ranked.get(row["sample"], (rank, row["acquired"])), (rank, row["acquired"]))
+    return {sample: Dated(rank[-1], acquired) for sample, (rank, acquired) in ranked.items()}
 
 
 def _images(store: Store, samples: list[int]) -> list:

@@ -22,6 +22,9 @@ workspace = resources.workspace()
 store = workspace.store
 badges.collection_badge(collection)
 
+if not indices.available(collection.bands):
+    explore_filters.no_index(collection)
+    st.stop()
 choice = explore_filters.show(store, collection)
 loaded = seasons(str(workspace.home), collection.name, choice.index, profiles.version(store))
 envelopes = profiles.envelopes(loaded, profiles.crops(store, collection.name, choice.by), choice.where)

@@ -17,7 +17,7 @@ from data.bands import L2A_BANDS, REFLECTANCE_SCALE
 from data.importing import CollectionSpec, NewSample, import_collection
 from data.workspace import Workspace
 
-MONTHLY, FREE, UNLABELLED = "months-2017-2020", "dates-2019", "unlabelled-2018"
+MONTHLY, FREE, UNLABELLED, COLOURS = "months-2017-2020", "dates-2019", "unlabelled-2018", "colours-2018"
 YEARS = (2017, 2018, 2019, 2020)
 MONTHS = ("03", "04", "05", "06", "07")
 CODES = (146, 133, 153, 158)  # spring wheat, barley, canola, soybean
@@ -28,11 +28,12 @@ SIDE = 32  # px of its patches
 
 
 def make(home: Path) -> Workspace:
-    """A workspace with the three collections, at `home`."""
+    """A workspace with these collections, at `home`."""
     workspace = Workspace(home).create()
     import_collection(workspace, monthly_spec(), monthly())
     import_collection(workspace, free_spec(), free())
     import_collection(workspace, unlabelled_spec(), unlabelled())
+    import_collection(workspace, colours_spec(), colours())
     return workspace
 
 
@@ -137,3 +138,15 @@ def unlabelled() -> Iterator[NewSample]:
     for place, field in enumerate(_fields()[:10]):
         code = 0 if place < 6 else FOREIGN if place >= 8 else CODES[place % 4]
         yield replace(field, inventory_code=code, history=_rotation(place) if place % 2 == 0 else None)
+
+
+def colours_spec() -> CollectionSpec:
+    """`colours-2018`: bands for a picture in true colour and nothing else, as PNG files have."""
+    return replace(unlabelled_spec(), name=COLOURS, title="Pictures in true colour", bands=("B04", "B03", "B02"))
+
+
+def colours() -> Iterator[NewSample]:
+    """Four fields; every pixel with data is clear."""
+    for place, field in enumerate(_fields()[:4]):
+        pixels = field.pixels[:, [L2A_BANDS.index(band) for band in colours_spec().bands]]
+        yield replace(field, inventory_code=CODES[place], pixels=pixels, clear=(pixels > 0).all(axis=1))

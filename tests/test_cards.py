@@ -19,7 +19,7 @@ from data.workspace import Workspace
 from labeling import cards, decisions, envelopes, serving, sprites
 from labeling.queues import Queue
 from tests import kinds_world
-from tests.kinds_world import FOREIGN, FREE, MONTHLY, UNHEARD, UNLABELLED
+from tests.kinds_world import COLOURS, FOREIGN, FREE, MONTHLY, UNHEARD, UNLABELLED
 from tests.test_queues import add_run
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
@@ -322,7 +322,7 @@ def tile(sprite: np.ndarray, card: dict, row: int, column: int) -> np.ndarray:
     return sprite[row * height : (row + 1) * height, column * width : (column + 1) * width]
 
 
-@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED])
+@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED, COLOURS])
 def test_every_kind_of_card_is_complete_and_goes_through_json(kinds, collection):
     record = cards.collection_record(kinds.store, collection)
     assert json.loads(json.dumps(record, allow_nan=False)) == record

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from data import info
 from tests.conftest import ROOT
-from tests.kinds_world import FREE, MONTHLY, UNLABELLED
+from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
 PAGES = ("overview", "verify", "explore", "map", "train", "results")
 
@@ -42,7 +42,7 @@ def test_a_page_opens_on_every_demo_collection(demo, page, collection):
         assert "simulated" in texts(app)
 
 
-@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED])
+@pytest.mark.parametrize("collection", [FREE, MONTHLY, UNLABELLED, COLOURS])
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opens_on_every_kind_of_collection(kinds, page, collection):
     app = opened(page)

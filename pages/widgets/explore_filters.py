@@ -65,6 +65,16 @@ def crops(collection: Collection, envelopes: list[Envelope]) -> list[Envelope]:
     return [each for each in envelopes if each.crop.name in (chosen or names[:1])]
 
 
+def no_index(collection: Collection) -> None:
+    """Why there can be no curve, and the way out."""
+    st.info(
+        f"This collection has the bands {', '.join(collection.bands)}: no vegetation index can be computed from these, so there are no "
+        "seasons to compare. Import it with near-infrared (B08), or look at its pictures.",
+        icon=":material/filter_alt:",
+    )
+    st.page_link("pages/verify.py", label="Look at the pictures")
+
+
 def nothing(loaded: Profiles, choice: Choice) -> None:
     """Why there is no curve, and the way out."""
     if not len(loaded.samples):

@@ -7,6 +7,7 @@ const SEND_EVERY_MS = 1500; // an answer makes Streamlit redraw the page, which 
 const SETTLED_MS = 250; // since the last key; pictures that the card lacks are asked for then
 const ACTIVE_MS = 2500; // since the last key; cards that are not needed yet wait so long
 const PLENTY = 48, ENOUGH = 12, FEW = 6; // cards ahead: filled up to at rest, while keys come, and in haste
+const HELD_CHARACTERS = 12e6, SENT_CHARACTERS = 2e6; // of pictures ahead, and in one answer: cards of long seasons are heavy
 const BEHIND_WANTED = 3;
 const KEPT_BEHIND = 12;
 const DECIDING = ["agree", "relabel", "reject", "unsure"];
@@ -23,6 +24,7 @@ class Card {
     this.notices = new Map(); // uid -> what became of it, until the curator has read it
     this.decided = [];
     this.sequence = 0;
+    this.heaviest = 1; // card so far, in characters
     this.message = { n: 0, at: -Infinity, open: false };
     this.lastKey = -Infinity;
     this.onKey = (event) => handleKey(this, event);
@@ -35,6 +37,9 @@ class Card {
     clearInterval(this.timer);
   }
 
+  // As many of `count` cards as make `characters`, but a few in any case.
+  light(count, characters, few) { return Math.max(Math.min(few, count), Math.min(count, Math.floor(characters / this.heaviest))); }
+  get plenty() { return this.light(PLENTY, HELD_CHARACTERS, ENOUGH); }
   get entry() { return this.order[this.at]; }
   get item() { return this.entry && this.items.get(this.entry.sample); }
   get ready() { return Boolean(this.item?.sprite && this.view.painted === this.entry.sample); }
@@ -86,6 +91,7 @@ class Card {
       if (!data.initial) return this.restart(this.restarting ?? {});
       this.window = data.window;
       this.restarting = null;
+      this.heaviest = 1;
       this.order = [...data.behind.entries, ...data.ahead.entries];
       this.at = data.behind.entries.length;
       this.ends = { ahead: data.ahead.end, behind: data.behind.end };
@@ -123,6 +129,7 @@ class Card {
     if (this.items.has(card.id)) return;
     const item = { card, sprite: null, inventory: null, more: new Map() };
     this.items.set(card.id, item);
+    this.heaviest = Math.max(this.heaviest, card.sprite?.length ?? 0);
     if (card.error) {
       item.sprite = document.createElement("canvas");
     } else {
@@ -179,7 +186,7 @@ class Card {
     if (this.restarting) return this.restart(this.restarting);
     const due = this.dirty && since >= SEND_EVERY_MS;
     const unseen = this.ready && now - this.lastKey > SETTLED_MS && this.view.lacking().length > 0;
-    if (due || unseen || (this.lacks(active ? ENOUGH : PLENTY) && (held < ENOUGH || !active))) this.send();
+    if (due || unseen || (this.lacks(active ? ENOUGH : this.plenty) && (held < ENOUGH || !active))) this.send();
   }
 
   // How many cards in a row are ready from here on.
@@ -194,11 +201,11 @@ class Card {
     return needs.want.length > 0 || needs.forward || needs.backward;
   }
 
-  needs(goal = PLENTY) {
+  needs(goal = this.plenty) {
     const ahead = this.order.slice(this.at, this.at + goal), behind = this.order.slice(Math.max(0, this.at - BEHIND_WANTED), this.at);
     return {
       want: [...ahead.slice(0, FEW), ...behind, ...ahead.slice(FEW)].map((entry) => entry.sample).filter((sample) => !this.items.has(sample)).slice(0, 8),
-      most: this.heldAhead() < FEW ? 8 : 4,
+      most: this.light(this.heldAhead() < FEW ? 8 : 4, SENT_CHARACTERS, 1),
       forward: !this.ends.ahead && this.order.length - this.at < goal,
       backward: !this.ends.behind && this.at < BEHIND_WANTED,
     };
@@ -217,7 +224,7 @@ class Card {
   }
 
   letGo() {
-    const near = new Set(this.order.slice(Math.max(0, this.at - KEPT_BEHIND), this.at + PLENTY + 8).map((entry) => entry.sample));
+    const near = new Set(this.order.slice(Math.max(0, this.at - KEPT_BEHIND), this.at + this.plenty + 8).map((entry) => entry.sample));
     for (const sample of this.items.keys()) if (!near.has(sample)) this.items.delete(sample);
   }
 

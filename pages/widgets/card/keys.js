@@ -67,6 +67,7 @@ function quality(state, wanted) {
 }
 
 function cycle(state, name, count) {
+  if (!count) return;
   state.view.options[name] = (state.view.options[name] + 1) % count;
   state.view.find("select.index").value = state.view.options.index;
   state.view.redraw();
@@ -147,7 +148,7 @@ const KEYS = {
   v: (state) => cycle(state, "view", state.data.collection.views.length),
   n: (state) => cycle(state, "index", state.data.collection.indices.length),
   e: (state) => toggle(state, "envelope"),
-  h: (state) => toggle(state, "rotation"),
+  h: (state) => (state.item.card.history.length ? toggle(state, "rotation") : state.view.say("The inventory of other years is not known here.")),
   m: (state) => toggle(state, "inventory"),
   o: (state) => toggle(state, "prediction"),
 };

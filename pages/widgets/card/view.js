@@ -101,7 +101,7 @@ class View {
     const clear = card.images.map((image, place) => ({ image, place })).filter(({ image }) => image.quality === "ok");
     const pictured = clear.filter(({ image }) => image.tile !== null), usable = pictured.length ? pictured : clear;
     if (!usable.length) return card.images.length ? 0 : -1;
-    const values = card.profiles[this.collection.indices[0].name] ?? [];
+    const values = card.profiles[this.collection.indices[0]?.name] ?? [];
     if (this.day === null) {
       const best = usable.reduce((a, b) => ((values[b.place] ?? -1) > (values[a.place] ?? -1) ? b : a));
       this.day = best.image.at;
@@ -240,21 +240,22 @@ class View {
     }
   }
 
-  // Images in view whose pictures are not here yet, the one shown large first.
+  // Images in view whose pictures are not here yet, the one shown large first; as many as the server gives at once.
   lacking() {
     const { item } = this.state, [from, to] = this.seen();
     const places = [this.shown, ...this.cells.slice(from, to)];
     const images = places.map((place) => item.card.images[place]).filter((image) => image && pictureOf(item, image) === undefined);
-    return [...new Set(images.map((image) => image.id))];
+    return [...new Set(images.map((image) => image.id))].slice(0, STRIP.columns * STRIP.rows);
   }
 
   season() {
     const { item } = this.state;
     if (!item) return;
-    this.find(".chart").innerHTML = chart(this.collection, item.card, this.index, this.span, this.shown, this.options.envelope);
-    const value = item.card.profiles[this.index.name]?.[this.shown];
+    this.find(".chart").innerHTML = !this.index ? "" : chart(this.collection, item.card, this.index, this.span, this.shown, this.options.envelope);
+    const value = item.card.profiles[this.index?.name]?.[this.shown];
     this.find(".value").textContent = value == null ? "–" : value.toFixed(2);
-    this.find(".key-of-bands").innerHTML = !this.options.envelope ? "" : item.card.envelopes.map((envelope) =>
+    if (!this.index) this.find(".key-of-bands").textContent = "These bands give no vegetation index.";
+    else this.find(".key-of-bands").innerHTML = !this.options.envelope ? "" : item.card.envelopes.map((envelope) =>
       `<span>${swatch(envelope.color)}${escapeText(envelope.class)}, ${envelope.n < 20 ? `${envelope.n} of 20 verified` : `n = ${envelope.n}`}</span>`).join("");
     this.find("[data-key=e]").classList.toggle("on", this.options.envelope);
   }
