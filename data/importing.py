@@ -221,9 +221,13 @@ def samples_a_shard(spec: CollectionSpec) -> int:
 
 
 def begin(workspace: Workspace, spec: CollectionSpec) -> dict[str, int]:
-    """Make the collection if it is not there; gives its shards with their numbers of samples."""
-    with workspace.store.writing() as db:
-        _add_collection(db, spec)
+    """Check that the collection is not there yet, or is the same; gives its shards with their numbers of samples.
+
+    Raises:
+        BadInput: there is another collection of that name.
+    """
+    with workspace.store.reading() as db:
+        _known(db, spec)
         return dict(map(tuple, db.execute("select shard, count(*) from sample where collection = ? group by shard", [spec.name])))
 
 
@@ -288,6 +292,7 @@ def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch:
         scenes = np.stack([_padded(sample.scl, spec) for sample in batch])
         shards.write(shards.path_of(folder, shard, ".scl"), scenes.astype(np.uint8))
     with workspace.store.writing() as db:
+        add_collection(db, spec)
         if _side(db, spec.name) != side:
             raise BadInput(f"An inventory was read for {spec.name} while samples were imported into it. Run the import again: it goes on.")
         add_codes(db, spec, {code for sample in batch for code in (sample.inventory_code, *(sample.history or {}).values())})
@@ -296,7 +301,8 @@ def _import_shard(workspace: Workspace, spec: CollectionSpec, shard: str, batch:
 
 
 def _side(db: Database, collection: str) -> str:
-    return db.execute("select side from collection where name = ?", [collection]).fetchone()["side"]
+    row = db.execute("select side from collection where name = ?", [collection]).fetchone()
+    return row["side"] if row else ""
 
 
 def _check(spec: CollectionSpec, sample: NewSample) -> None:
@@ -407,20 +413,37 @@ def _summary(values: np.ndarray) -> tuple[float | None, ...]:
     return tuple(round(float(value), 5) for value in (finite.mean(), finite.std(), p10, median, p90))
 
 
-def _add_collection(db: Database, spec: CollectionSpec) -> None:
-    row = {
+def _row(spec: CollectionSpec) -> dict:
+    return {
         "name": spec.name, "title": spec.title, "bands": json.dumps(spec.bands), "level": spec.level, "slots": len(spec.slots),
         "slot_names": json.dumps(spec.slots), "height": spec.height, "width": spec.width, "composites": int(spec.composites),
         "simulated": int(spec.simulated), "licence": spec.licence, "attribution": spec.attribution,
         "aligned": int(spec.aligned), "packed": int(spec.packed), "origin": json.dumps(spec.origin, sort_keys=True),
     }  # fmt: skip
+
+
+def _known(db: Database, spec: CollectionSpec) -> bool:
+    """Whether the collection is there.
+
+    Raises:
+        BadInput: there is another one of that name.
+    """
     known = list(db.query("select * from collection where name = ?", [spec.name]))
-    if known:
-        differs = [key for key, value in row.items() if known[0][key] != value]
-        if differs:
-            raise BadInput(f"There is already a collection {spec.name}, with another {' and '.join(differs)}. Import under another name.")
+    differs = [key for key, value in _row(spec).items() if known and known[0][key] != value]
+    if differs:
+        raise BadInput(f"There is already a collection {spec.name}, with another {' and '.join(differs)}. Import under another name.")
+    return bool(known)
+
+
+def add_collection(db: Database, spec: CollectionSpec) -> None:
+    """Make the collection if it is not there: with its first shard, so that there is never an empty one.
+
+    Raises:
+        BadInput: there is another one of that name.
+    """
+    if _known(db, spec):
         return
-    db["collection"].insert(row)
+    db["collection"].insert(_row(spec))
     db["learned_class"].insert_all(
         {"collection": spec.name, "name": entry.name, "name_fr": entry.name_fr, "color": entry.color, "position": position}
         for position, entry in enumerate(spec.learned)

@@ -28,6 +28,10 @@ from data.workspace import Workspace
 
 QUALITIES = ("", "ok", "cloud", "bad")  # by their number in the quality files; 0 = no image
 OK, CLOUD, BAD = 1, 2, 3
+_DATES = np.arange(2**16).astype("datetime64[D]")  # all that a dates file can hold
+_MONTHS = _DATES.astype("datetime64[M]").astype(np.int64)  # since January 1970
+_DAYS_OF_YEAR = (_DATES - _DATES.astype("datetime64[Y]")).astype(np.int64) + 1
+_DAYS_OF_YEAR[0] = 0
 
 UNSEEN = """
 select s.id, s.collection, s.shard, s.shard_row, c.bands from sample s join collection c on c.name = s.collection
@@ -121,6 +125,7 @@ def _write(workspace: Workspace, spec: CollectionSpec, shard: str, batch: Batch)
     shards.write(shards.path_of(folder, shard, ".dates"), batch.dates)
     shards.write(shards.path_of(folder, shard, ".quality"), batch.quality)
     with workspace.store.writing() as db:
+        importing.add_collection(db, spec)
         importing.add_codes(db, spec, {int(code) for code in np.unique(batch.codes)})
         first = db.execute("select coalesce(max(id), 0) + 1 from site").fetchone()[0]
         db.conn.executemany(
@@ -229,9 +234,8 @@ def _rows(workspace: Workspace, collection: Collection, shard: str, kind: str, r
 
 
 def day_of_year(dates: np.ndarray) -> np.ndarray:
-    """Days since 1970-01-01 -> int64 day of year from 1; 0 stays 0."""
-    known = np.asarray(dates).astype("datetime64[D]")
-    return np.where(dates > 0, (known - known.astype("datetime64[Y]")).astype(np.int64) + 1, 0)
+    """uint16 days since 1970-01-01 -> int64 day of year from 1; 0 stays 0."""
+    return _DAYS_OF_YEAR[dates]
 
 
 def iso(date: int) -> str:
@@ -327,9 +331,9 @@ def _counted(dates_path: str, quality_path: str, stamp: int) -> tuple[Counter[tu
     """Images by month and quality, and the first and last date, of a shard, which never changes."""
     dates, quality = shards.open_map(dates_path), shards.open_map(quality_path)
     there = dates > 0
-    month = dates[there].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    keys, counts = np.unique(month * len(QUALITIES) + quality[there], return_counts=True)
+    days = dates[there]
+    counts = np.bincount(_MONTHS[days] * len(QUALITIES) + quality[there])
     found: Counter[tuple[str, str]] = Counter()
-    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-        found[str(np.datetime64(key // len(QUALITIES), "M")), QUALITIES[key % len(QUALITIES)]] = count
-    return found, (int(dates[there].min()), int(dates[there].max())) if there.any() else None
+    for key in np.flatnonzero(counts).tolist():
+        found[str(np.datetime64(key // len(QUALITIES), "M")), QUALITIES[key % len(QUALITIES)]] = int(counts[key])
+    return found, (int(days.min()), int(days.max())) if len(days) else None

@@ -153,6 +153,19 @@ def test_a_planned_import_makes_only_what_is_missing_and_tries_again_what_failed
     np.testing.assert_array_equal(patch.pixels, by_name["D4-2018"].pixels)
 
 
+def test_an_import_that_makes_no_sample_makes_no_collection(empty, fields):
+    def nothing(wanted):
+        told = Report()
+        for name in wanted:
+            told.leave_out("no imagery", name)
+        return [], told
+
+    report = Report()
+    import_planned(empty, fields[0], ["a", "b"], nothing, report)
+    assert len(report.left_out) == 2
+    assert catalogue.collections(empty.store) == []
+
+
 def test_what_a_source_says_of_a_sample_is_stored_with_it(empty, fields):
     spec = replace(fields[0], split="published")
     plain = fields[1][0]
