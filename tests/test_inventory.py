@@ -524,6 +524,15 @@ def test_an_import_that_goes_on_afterwards_writes_the_side_in_force(kansas):
     assert rows(kansas, "select inventory_code from sample where name in ('s00', 'late') group by 1") != [(0,)]
 
 
+def test_a_patch_that_is_read_while_the_side_changes_is_read_again(kansas, monkeypatch):
+    stale, located = catalogue._located(kansas, 1), catalogue._located
+    apply(kansas, "kansas", [str(CDL)], Report())
+    expected = catalogue.patch(kansas, 1)
+    answers = [stale]
+    monkeypatch.setattr(catalogue, "_located", lambda *args: answers.pop() if answers else located(*args))
+    np.testing.assert_array_equal(catalogue.patch(kansas, 1).series, expected.series)
+
+
 def test_two_at_once_are_refused(kansas):
     with applying._alone(kansas.shards("kansas"), "kansas"), pytest.raises(BadInput, match="being read for kansas already"):
         apply(kansas, "kansas", [str(CDL)], Report())
@@ -554,7 +563,7 @@ def fields(path: Path, **columns) -> tuple[Path, geopandas.GeoDataFrame]:
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".parquet"])
 def test_a_polygon_layer_gives_codes_by_number(kansas, tmp_path, suffix):
-    path, table = fields(tmp_path / f"fields_2021{suffix}", id=[1], crop=[146, 147, 153])
+    path, table = fields(tmp_path / f"fields_2021{suffix}", number=[1], crop=[146, 147, 153])
     apply(kansas, "kansas", [str(path)], Report(), options=Options(column="crop"))
     for sample, (code,) in zip(made(), rows(kansas, "select inventory_code from sample order by id"), strict=True):
         x, y = reprojected("EPSG:4326", ALBERS, [sample.lon], [sample.lat])
@@ -670,8 +679,8 @@ def broken(folder: Path, kind: str) -> tuple[str, str]:  # noqa: PLR0911 - a cas
         path, _ = fields(folder / "x_2021.shp", crop=[1])
         path.with_suffix(".prj").unlink()
         return str(path), "has no CRS.* Put its .prj file beside x_2021.shp"
-    path, _ = fields(folder / "x_2021.gpkg", id=[1], culture=["Corn"])
-    return str(path), "has no column 'crop'.*x_2021.gpkg has: id, culture"
+    path, _ = fields(folder / "x_2021.gpkg", number=[1], culture=["Corn"])
+    return str(path), "has no column 'crop'.*x_2021.gpkg has: number, culture"
 
 
 def bomb(path: Path) -> Path:

@@ -8,16 +8,17 @@ are removed last. Whenever the work is killed, the collection is whole, as it wa
 import fcntl
 import json
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from sqlite_utils import Database
 
-from data import catalogue, importing, indices, screening, shards
+from data import catalogue, importing, screening, shards
 from data.errors import BadInput
 from data.importing import NO_LABEL, LegendClass
 from data.inventory.legends import Book
@@ -31,9 +32,7 @@ from data.workspace import Workspace
 MASKED_SCL = (0, 1, 3, 8, 9, 10)  # no data, saturated, shadow, cloud medium and high, cirrus
 CUTS = "cuts.npy"  # in the scratch folder: the codes of all patches
 CUT_PIXELS = 2**26  # looked up at once: 128 MB of codes
-STATS = "stats"  # in the scratch folder, (N, T, 1 + 5 K) float64: clear share and statistics of K indices, NaN = nothing seen
-MARKS = "marks"  # likewise (N, T) uint8: positions in QUALITIES, 0 = not measured anew
-QUALITIES = ("", "ok", "cloud", "bad")
+NOTES = "notes.db"  # likewise: what images are to be told, so that the one transaction has only to copy it
 FIELD_SIDE = 32  # a parcel without pixels of its own is looked at in so many rows and columns
 AROUND_SIDE = 3  # and one without an outline in so many of the inventory's pixels
 
@@ -46,6 +45,13 @@ select s.shard_row, s.height, s.width, s.crs, s.transform, g.polygon from sample
 where s.collection = ? and s.shard = ? order by s.shard_row
 """
 
+IMAGES = """
+select i.id, i.slot, s.shard_row from image i join sample s on s.id = i.sample where s.collection = ? and s.shard = ? order by i.id
+"""
+MADE = """
+create table told (image integer primary key, clear real not null, quality text not null);
+create table stat (image integer, name text, mean real, sd real, p10 real, median real, p90 real, primary key (image, name)) without rowid;
+"""
 GRIDS = "select height, width, crs, transform from sample where collection = ? order by shard, shard_row"
 
 Source = Raster | Layer
@@ -131,7 +137,7 @@ def apply(
             _write_legend(db, name, entries, learned)
             _write(db, samples, history)
             if of_own_year and not collection.is_series:
-                _write_images(db, collection, samples, scratch)
+                _write_images(db, scratch / NOTES)
             db.execute("update collection set side = ? where name = ?", [side, name])
         remove_other_sides(folder, side)
     report.done = int((samples.sources >= 0).sum())
@@ -151,6 +157,8 @@ def _look_up(
     """Fill `modal`, `purity` and `seen`, and write the side files of the new version; what images are to be told is noted in `scratch`."""
     count = len(samples.numbers)
     if not collection.is_series:
+        with closing(sqlite3.connect(scratch / NOTES)) as notes:
+            notes.executescript(MADE)
         _cut_all(workspace, collection, samples, by_year, scratch / CUTS, lambda done: progress(done, 2 * count, "patches"))
     for shard, at in samples.shards.items():
         _Shard(workspace, collection, samples, by_year, shard, side, scratch).work()
@@ -273,7 +281,7 @@ class _Shard:
         scratch: Path,
     ) -> None:
         self.collection, self.samples, self.by_year, self.shard, self.side = collection, samples, by_year, shard, side
-        self.folder, self.scratch = workspace.shards(collection.name), scratch
+        self.store, self.folder, self.scratch = workspace.store, workspace.shards(collection.name), scratch
         self.at = samples.shards[shard]
         with workspace.store.reading() as db:
             self.places = db.execute(PLACES, [collection.name, shard]).fetchall()
@@ -352,14 +360,14 @@ class _Shard:
         return np.zeros((len(self.places), self.collection.height, self.collection.width), dtype=np.uint16)
 
     def _observe(self, changed: list[int], inventory: np.ndarray) -> None:
-        """Measure the samples anew whose field has changed."""
-        names = indices.available(self.collection.bands)
+        """Measure the samples anew whose field has changed: their series, and what their images are to be told."""
         pixels = shards.open_map(self._path(""))
         scl = shards.open_map(self._path(".scl")) if self._path(".scl").exists() else None
         masked = _masked(self.collection.origin)
         series = np.array(shards.open_map(self._path(".series")))
-        stats = np.full((*pixels.shape[:2], 1 + 5 * len(names)), np.nan)
-        marks = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        images = self._images()
+        notes: list[tuple] = []
+        stats: list[tuple] = []
         for row in changed:
             inside = (..., slice(self.places[row]["height"]), slice(self.places[row]["width"]))
             code = int(self.samples.new[self.at][row])
@@ -369,14 +377,22 @@ class _Shard:
                 pixels[row][inside], importing.field_pixels(cut, code, cut.shape), self.collection.bands, self.collection.level, clear
             )
             series[row] = observed.series
-            for slot, of_index in enumerate(observed.stats):
-                marks[row, slot] = QUALITIES.index(screening.quality(observed.valid[slot], observed.clear[slot]))
-                if of_index:
-                    stats[row, slot, 0] = round(float(observed.clear[slot]), 4)
-                    stats[row, slot, 1:] = np.array([of_index[name] for name in names], dtype=np.float64).ravel()
+            for slot, image in images.get(row, ()):
+                quality = screening.quality(observed.valid[slot], observed.clear[slot])
+                notes.append((image, round(float(observed.clear[slot]), 4), quality))
+                stats += [(image, name, *values) for name, values in observed.stats[slot].items()]
         self._write(".series", series)
-        shards.write(_noted(self.scratch, self.shard, STATS), stats)
-        shards.write(_noted(self.scratch, self.shard, MARKS), marks)
+        with closing(sqlite3.connect(self.scratch / NOTES)) as db, db:
+            db.executemany("insert into told values (?, ?, ?)", notes)
+            db.executemany("insert into stat values (?, ?, ?, ?, ?, ?, ?)", stats)
+
+    def _images(self) -> dict[int, list[tuple[int, int]]]:
+        """Row -> slots and numbers of its images."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        with self.store.reading() as db:
+            for image in db.execute(IMAGES, [self.collection.name, self.shard]):
+                found.setdefault(image["shard_row"], []).append((image["slot"], image["id"]))
+        return found
 
     def _path(self, kind: str) -> Path:
         """The file as it is in force."""
@@ -397,10 +413,6 @@ def _grid_over(polygon: str) -> tuple[float, ...]:
 
     west, south, east, north = shapely.from_geojson(polygon).bounds
     return (east - west) / FIELD_SIDE, 0.0, west, 0.0, (south - north) / FIELD_SIDE, north
-
-
-def _noted(scratch: Path, shard: str, what: str) -> Path:
-    return scratch / f"{shard}.{what}.npy"
 
 
 def remove_other_sides(folder: Path, side: str) -> None:
@@ -441,31 +453,15 @@ def _write(db: Database, samples: Samples, history: dict[int, tuple[np.ndarray, 
         )
 
 
-def _write_images(db: Database, collection: catalogue.Collection, samples: Samples, scratch: Path) -> None:
-    """Clear share, quality (where it was screened) and statistics of the images whose field has changed, a shard at a time."""
-    names = indices.available(collection.bands)
-    for shard in samples.shards:
-        stats, marks = (shards.open_map(_noted(scratch, shard, what)) for what in (STATS, MARKS))
-        images = db.execute(
-            "select i.id, i.slot, s.shard_row from image i join sample s on s.id = i.sample where s.collection = ? and s.shard = ?",
-            [collection.name, shard],
-        ).fetchall()
-        found = [(image["id"], stats[image["shard_row"], image["slot"]], marks[image["shard_row"], image["slot"]]) for image in images]
-        found = [(image, values, mark) for image, values, mark in found if mark]
-        db.conn.executemany(
-            "update image set clear = ?, quality = case told when 1 then quality else ? end where id = ?",
-            ((float(np.nan_to_num(values[0])), QUALITIES[mark], image) for image, values, mark in found),
-        )
-        db.conn.executemany("delete from index_stat where image = ?", ((image,) for image, _, _ in found))
-        db.conn.executemany(
-            "insert into index_stat (image, name, mean, sd, p10, median, p90) values (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (image, name, *(None if np.isnan(value) else float(value) for value in of_index))
-                for image, values, _ in found
-                for name, of_index in zip(names, values[1:].reshape(-1, 5), strict=True)
-                if not np.isnan(values[0])
-            ),
-        )
+def _write_images(db: Database, notes: Path) -> None:
+    """Clear share, quality (where it was screened) and statistics of the images whose field has changed."""
+    db.execute("attach ? as notes", [str(notes)])
+    db.execute(
+        """update image set clear = told.clear, quality = case image.told when 1 then image.quality else told.quality end
+        from notes.told where told.image = image.id"""
+    )
+    db.execute("delete from index_stat where image in (select image from notes.told)")
+    db.execute("insert into index_stat (image, name, mean, sd, p10, median, p90) select * from notes.stat order by image, name")
 
 
 def _counted(workspace: Workspace, name: str, samples: Samples) -> list[dict]:

@@ -62,7 +62,7 @@ def open_all(
         except BadInput as error:
             if len(texts) == 1:
                 raise
-            report.leave_out("inventories that cannot be used", text, str(error))
+            report.leave_out("inventories that cannot be used", _shown(text), str(error))
     if not found:
         raise BadInput(f"None of the {len(texts)} inventories can be used. {report.text()}")
     return found
@@ -92,6 +92,11 @@ def _open(text: str, folder: Path, options: Options, book: Book, area: tuple, re
 
 def _is_url(text: str) -> bool:
     return urlsplit(text).scheme in ("http", "https")
+
+
+def _shown(text: str) -> str:
+    """A source as it may be printed: an address without what may be a key."""
+    return text.split("?", maxsplit=1)[0] if _is_url(text) else text
 
 
 def _dated(name: str, year: int | None) -> int:
@@ -132,12 +137,14 @@ def _answer(url: str):
     try:
         return urlopen(url, timeout=SECONDS)
     except (URLError, OSError, ValueError) as error:
-        raise BadInput(f"{url} cannot be fetched: {error}. Check the address, or fetch the file and give its path.") from error
+        raise BadInput(f"{_shown(url)} cannot be fetched: {error}. Check the address, or fetch the file and give its path.") from error
 
 
 def _check_page(url: str, start: bytes) -> None:
     if start.lstrip()[:1] == b"<" and b"html" in start.lower():
-        raise BadInput(f"{url} answers with a web page (HTML), not with a file. Give the file's own address; you may have to log in there.")
+        raise BadInput(
+            f"{_shown(url)} answers with a web page (HTML), not with a file. Give the file's own address; you may have to log in there."
+        )
 
 
 def _fetched(url: str, path: Path) -> Path:
@@ -149,12 +156,12 @@ def _fetched(url: str, path: Path) -> Path:
                     _check_page(url, piece[:512])
                 file.write(piece)
                 if file.tell() > LIMIT:
-                    raise BadInput(f"{url} sends more than {LIMIT:,} bytes. Fetch the part that you need, and give its path.")
+                    raise BadInput(f"{_shown(url)} sends more than {LIMIT:,} bytes. Fetch the part that you need, and give its path.")
         except OSError as error:
-            raise BadInput(f"{url} broke off after {file.tell():,} bytes: {error}. Run the command again.") from error
+            raise BadInput(f"{_shown(url)} broke off after {file.tell():,} bytes: {error}. Run the command again.") from error
         declared = answer.headers.get("Content-Length")
         if declared and int(declared) != file.tell():
-            raise BadInput(f"{url} broke off after {file.tell():,} of {int(declared):,} bytes. Run the command again.")
+            raise BadInput(f"{_shown(url)} broke off after {file.tell():,} of {int(declared):,} bytes. Run the command again.")
     return path
 
 
