@@ -115,6 +115,17 @@ def test_a_cut_equals_gdals_nearest_neighbour():
     assert cut.dtype == np.uint16
 
 
+@pytest.mark.parametrize("codes", [[0, 1, 5, 240], [0, 3, 500, 900, 65_535], [0]])
+def test_mode_and_purity_of_codes_of_any_size_equal_a_plain_count(codes):
+    random = np.random.default_rng(4)
+    pixels = random.choice(np.array(codes, np.uint16), (200, 6))
+    labels = random.choice(np.array([*codes, 7], np.uint16), 200)
+    modal, purity = sampling.modal_codes(pixels, labels)
+    for at in range(200):
+        mode, share = counted(pixels[at], int(labels[at]))
+        assert (modal[at], purity[at]) == (mode, share if labels[at] else 0.0)
+
+
 def test_windows_around_points_equal_a_brute_force_count():
     lon, lat, _ = places(300, ALBERS, seed=1, margin=200)
     raster = open_raster(CDL)

@@ -27,9 +27,9 @@ from data.inventory.rasters import Raster
 from data.inventory.sampling import around, first_covering, modal_codes
 from data.inventory.sources import Options, open_all
 from data.report import Report
+from data.screening import MASKED_SCL
 from data.workspace import Workspace
 
-MASKED_SCL = (0, 1, 3, 8, 9, 10)  # no data, saturated, shadow, cloud medium and high, cirrus
 CUTS = "cuts.npy"  # in the scratch folder: the codes of all patches
 CUT_PIXELS = 2**26  # looked up at once: 128 MB of codes
 NOTES = "notes.db"  # likewise: what images are to be told, so that the one transaction has only to copy it

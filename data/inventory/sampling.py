@@ -7,6 +7,7 @@ import numpy as np
 from data.inventory.rasters import Raster
 
 CHUNK_PIXELS = 2**18  # counted together: their indices stay in the processor's cache
+MANY = 512  # codes from here on are counted by their position among those that occur
 
 
 def codes_at(sources: Sequence, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,15 +112,22 @@ def modal_codes(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _modal_codes(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    present = np.flatnonzero(np.bincount(pixels.ravel(), minlength=65_536))
-    position = np.zeros(65_536, dtype=np.int64)
-    position[present] = np.arange(len(present))
-    keys = position[pixels]
-    keys += (np.arange(len(pixels)) * len(present))[:, None]
-    counts = np.bincount(keys.ravel(), minlength=len(pixels) * len(present)).reshape(-1, len(present))
-    if present[0] == 0:
-        counts[:, 0] = 0
+    if pixels.max(initial=0) < MANY:
+        return _counted(pixels, codes)
+    present, positions = np.unique(np.append(pixels, pixels.dtype.type(0)), return_inverse=True)
+    own = np.searchsorted(present, codes)
+    own[present.take(own, mode="clip") != codes] = len(present)
+    modal, purity = _counted(positions[:-1].reshape(pixels.shape), own)
+    return np.where(pixels.any(axis=1), present.take(modal, mode="clip"), codes), purity
+
+
+def _counted(pixels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`modal_codes` of numbers that are small: a table of windows x numbers."""
+    numbers = int(pixels.max(initial=0)) + 1
+    keys = np.add(pixels, (np.arange(len(pixels)) * numbers)[:, None], dtype=np.intp)
+    counts = np.bincount(keys.ravel(), minlength=len(pixels) * numbers).reshape(-1, numbers)
+    counts[:, 0] = 0
     coded = counts.sum(axis=1)
-    modal = np.where(coded > 0, present[counts.argmax(axis=1)], codes)
-    own = np.where((codes > 0) & np.isin(codes, present), counts[np.arange(len(pixels)), position[codes]], 0)
+    modal = np.where(coded > 0, counts.argmax(axis=1), codes)
+    own = np.where(codes < numbers, counts[np.arange(len(pixels)), np.minimum(codes, numbers - 1)], 0)
     return modal, own / np.maximum(coded, 1)
