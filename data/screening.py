@@ -10,6 +10,12 @@ import numpy as np
 # down to 0.169. The atmosphere adds about 0.05 at the top: on their four clear dates, 90 % of the 301 parcels lie below 0.14.
 CLOUD_BLUE = {"L2A": 0.12, "L1C": 0.17}
 SHADOW_NIR = 0.10  # B08
+# Scene classification of Sentinel-2 L2A (ESA, Level-2A Algorithm Theoretical Basis Document).
+SCL_CLASSES = {
+    0: "no data", 1: "saturated or defective", 2: "dark area", 3: "cloud shadow", 4: "vegetation", 5: "bare soil", 6: "water",
+    7: "unclassified", 8: "cloud, medium probability", 9: "cloud, high probability", 10: "thin cirrus", 11: "snow or ice",
+}  # fmt: skip
+MASKED_SCL = (0, 1, 3, 8, 9, 10)  # the classes that hide the ground by default; 2 and 11 by choice
 CLEAR_ENOUGH = 0.5  # an image that shows less of the field counts as cloudy, or as bad if pixels are missing
 
 

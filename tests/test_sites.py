@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from data import aci
+from data.crop_names import crop_code
 from data.errors import BadInput
-from data.ingest.crop_names import crop_code
 from data.ingest.sites import read
 
 TRUTH = Path(__file__).parent / "data" / "sites" / "canada_2023_on_pe.csv"

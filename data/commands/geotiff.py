@@ -8,7 +8,8 @@ import click
 from data import workspace as workspaces
 from data.command import allow_missing, as_json, finish, progress
 from data.importers import described, folder
-from data.importers.described import MASKED, Options
+from data.importers.described import Options
+from data.screening import MASKED_SCL
 
 
 def _listed(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -38,7 +39,9 @@ def _classes(context: click.Context, parameter: click.Parameter, text: str) -> t
 @click.option("--crs", help="Of files that have none, as EPSG:32631.")
 @click.option("--scale", type=float, help="Stored value x scale = reflectance 0..1; by default as the files say.")
 @click.option("--nodata", type=float, help="The stored value that says no data; by default as the files say.")
-@click.option("--mask", "masked", default=",".join(map(str, MASKED)), show_default=True, callback=_classes, help="SCL classes that hide.")
+@click.option(
+    "--mask", "masked", default=",".join(map(str, MASKED_SCL)), show_default=True, callback=_classes, help="SCL classes that hide."
+)
 @click.option(
     "--labels", type=click.Choice(["exported", "inventory"]), default="exported", show_default=True,
     help="Of an export: whether the exported or the inventory's label becomes the inventory label.",

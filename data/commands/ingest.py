@@ -11,8 +11,9 @@ from data import workspace as workspaces
 from data.bands import L2A_BANDS
 from data.command import Tell, allow_missing, as_json, finish, progress
 from data.ingest.providers import PRESETS
-from data.ingest.settings import MASKED, RESAMPLING, Settings
+from data.ingest.settings import RESAMPLING, Settings
 from data.report import Report
+from data.screening import MASKED_SCL
 from data.workspace import Workspace
 
 
@@ -74,7 +75,7 @@ class BandMap(click.ParamType):
 @click.option("--bands", type=Names(), default=L2A_BANDS, show_default="all twelve", help="For example B02,B03,B04,B08.")
 @click.option("--max-cloud", default=80.0, show_default=True, help="Per cent; cloudier scenes are not fetched.")
 @click.option(
-    "--mask", type=Numbers(), default=MASKED, show_default="0,1,3,8,9,10", help="Scene classes that hide the ground; add 2 or 11."
+    "--mask", type=Numbers(), default=MASKED_SCL, show_default="0,1,3,8,9,10", help="Scene classes that hide the ground; add 2 or 11."
 )
 @click.option("--min-clear", default=0.05, show_default=True, help="Share of a patch that must be clear for an image to count.")
 @click.option("--min-stack", default=0.0, show_default=True, help="Share of a pixel's observations that must be clear for a composite.")

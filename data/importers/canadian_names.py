@@ -8,9 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
-from data import aci
+from data.crop_names import crop_code
 from data.importing import NO_LABEL, LegendClass
 
 INDEX_IMAGES = ("GNDVI", "NDVI", "NDVI45", "NDWI", "OSAVI", "PSRI")
@@ -22,8 +21,7 @@ CLASSES = {
     "BARLEY": 133, "CANOLA": 153, "CORN": 147, "MIXEDWOOD": 230, "OAT": 136, "ORCHARD": 188, "PASTURE": 122, "POTATO": 177,
     "SOYBEAN": 158, "SPRING_WHEAT": 146,
 }  # fmt: skip
-# Names that are in use beside those of the inventory's legend.
-_ALIASES = {"FLAX": 154, "RAPESEED": 153, "MAIZE": 147, "FORAGE": 122, "BARREN": 30, "UNKNOWN": NO_LABEL.code, "NO LABEL": NO_LABEL.code}
+_NO_LABEL = ("UNKNOWN", "NO_LABEL", "NO LABEL")
 
 _NAME = re.compile(r"POINT_([A-Za-z0-9-]+)_(20\d\d)(0[1-9]|1[0-2])_([A-Za-z0-9-]+)_(.+)", re.ASCII)
 _BAND = re.compile(r"(?:.*[./])?(B0?\d|B1[0-2]|B8A|QA60)\.tiff?", re.IGNORECASE | re.ASCII)
@@ -97,7 +95,9 @@ def code_of(crop: str, crops: Mapping[str, int] | None = None) -> int | None:
     """
     own = {name.upper(): code for name, code in (crops or {}).items()}
     numbered = _NUMBERED.fullmatch(crop)
-    return int(numbered[1]) if numbered else own.get(crop.upper(), _codes().get(_key(crop)))
+    if numbered:
+        return int(numbered[1])
+    return own.get(crop.upper(), NO_LABEL.code if crop.upper() in _NO_LABEL else crop_code(crop))
 
 
 def crop_name(entry: LegendClass) -> str:
@@ -110,21 +110,3 @@ def crop_name(entry: LegendClass) -> str:
 def ascii_of(text: str) -> str:
     """Without accents, and without what has no ASCII letter."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-
-
-@cache
-def _codes() -> dict[str, int]:
-    legend = {_key(entry.name): entry.code for entry in aci.legend()}
-    return legend | {_key(name): code for name, code in (*_ALIASES.items(), *CLASSES.items())}
-
-
-def _key(crop: str) -> str:
-    """Capitals without separators, every word in the singular."""
-    return "".join(_singular(word) for word in re.findall(r"[A-Z0-9]+", crop.upper()))
-
-
-def _singular(word: str) -> str:
-    for ending, instead in (("IES", "Y"), ("OES", "O"), ("SS", "SS"), ("S", "")):
-        if word.endswith(ending):
-            return word.removesuffix(ending) + instead
-    return word

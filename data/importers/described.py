@@ -15,16 +15,16 @@ import numpy as np
 
 from data import aci
 from data.bands import L1C_BANDS, NO_DATA, REFLECTANCE_SCALE
+from data.crop_names import CropNames
 from data.errors import BadInput
 from data.importing import NO_LABEL, CollectionSpec, LearnedClass, LegendClass, NewSample
 from data.report import Report
+from data.screening import MASKED_SCL
 
 FILE = "collection.json"
-MASKED = (0, 1, 3, 8, 9, 10)  # SCL: no data, saturated, cloud shadow, cloud medium and high, cirrus (ESA's Sentinel-2 L2A handbook)
 LARGEST_PX = 1024  # a side: what a card can show, and what a shard can hold a season of
 OWN_CODES = 1001  # crops that the legend lacks are numbered from here
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
-SAME_CROP = {"maize": "corn", "soya": "soybean", "rapeseed": "canola", "oilseed rape": "canola", "flax": "flaxseed"}
 KINDS = {
     **dict.fromkeys(("name", "title", "level", "licence", "attribution", "split", "version", "region"), str),
     **dict.fromkeys(("bands", "slots", "legend", "learned"), list), **dict.fromkeys(("height", "width"), int),
@@ -62,7 +62,7 @@ class Options:
     scale: float | None = None
     nodata: float | None = None
     labels: str = "exported"
-    masked: tuple[int, ...] = MASKED
+    masked: tuple[int, ...] = MASKED_SCL
 
 
 @dataclass(frozen=True)
@@ -244,10 +244,10 @@ def legend(crops: Counter[str], told: dict, file: Path | None, report: Report) -
         BadInput: the legend cannot be read.
     """
     classes = _classes(told, file)
-    by_name = _by_name(classes)
+    names = CropNames(classes)
     codes, strange = {}, []
     for crop in sorted(crops):
-        code = _code(crop, by_name)
+        code = _code(crop, names)
         if code is None:
             strange.append(crop)
         else:
@@ -292,25 +292,10 @@ def _legend_row(row: dict[str, str]) -> LegendClass:
     )  # fmt: skip
 
 
-def _by_name(classes: list[LegendClass]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for entry in classes:
-        for name in (entry.name, entry.name_fr):
-            found.setdefault(_key(name), entry.code)
-    return found
-
-
-def _key(name: str) -> str:
-    words = name.casefold().replace("_", " ").replace("-", " ").split()
-    return " ".join(word.removesuffix("s") for word in words)
-
-
-def _code(crop: str, by_name: dict[str, int]) -> int | None:
+def _code(crop: str, names: CropNames) -> int | None:
     if not crop:
         return NO_LABEL.code
-    if crop.isdecimal():
-        return int(crop)
-    return by_name.get(_key(crop), by_name.get(_key(SAME_CROP.get(crop.casefold(), ""))))
+    return int(crop) if crop.isdecimal() else names.code(crop)
 
 
 def _learn_what_occurs(classes: list[LegendClass], counts: Counter[int]) -> list[LegendClass]:

@@ -7,13 +7,8 @@ from datetime import date
 
 from data.bands import L2A_BANDS
 from data.errors import BadInput
+from data.screening import MASKED_SCL
 
-# Scene classification of Sentinel-2 L2A (ESA, Level-2A Algorithm Theoretical Basis Document).
-SCL_CLASSES = {
-    0: "no data", 1: "saturated or defective", 2: "dark area", 3: "cloud shadow", 4: "vegetation", 5: "bare soil", 6: "water",
-    7: "unclassified", 8: "cloud, medium probability", 9: "cloud, high probability", 10: "thin cirrus", 11: "snow or ice",
-}  # fmt: skip
-MASKED = (0, 1, 3, 8, 9, 10)  # by default; 2 and 11 by choice
 PIXEL_M = 10
 RESAMPLING = ("nearest", "bilinear")
 
@@ -55,7 +50,7 @@ class Settings:
     composites: bool = True
     bands: tuple[str, ...] = L2A_BANDS
     max_cloud: float = 80.0
-    mask: tuple[int, ...] = MASKED
+    mask: tuple[int, ...] = MASKED_SCL
     min_clear: float = 0.05
     min_stack: float = 0.0
     resampling: str = "nearest"

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from data.crop_names import crop_code, plain
 from data.errors import BadInput
 from data.ingest import tables
-from data.ingest.crop_names import crop_code, plain
 from data.ingest.tables import Table
 from data.report import Report
 

@@ -10,8 +10,9 @@ from data import figures, jobs
 from data.bands import L2A_BANDS
 from data.errors import CropcheckError
 from data.ingest.providers import PRESETS
-from data.ingest.settings import MASKED, RESAMPLING, SCL_CLASSES
+from data.ingest.settings import RESAMPLING
 from data.jobs import Job
+from data.screening import MASKED_SCL, SCL_CLASSES
 from data.workspace import Workspace
 from pages.widgets import data_fields, data_job, data_report, resources
 from pages.widgets.data_fields import Field
@@ -149,7 +150,7 @@ def _further() -> dict:
     with st.expander("Bands, clouds, grid, labels"):
         bands = st.multiselect("Bands", L2A_BANDS, L2A_BANDS, key="ingest.bands", **keep)
         mask = st.multiselect(
-            "Scene classes that hide the ground", list(SCL_CLASSES), MASKED, key="ingest.mask",
+            "Scene classes that hide the ground", list(SCL_CLASSES), MASKED_SCL, key="ingest.mask",
             format_func=lambda code: f"{code} {SCL_CLASSES[code]}", **keep,
         )  # fmt: skip
         first, second = st.columns(2)
