@@ -16,7 +16,7 @@ from data.workspace import Workspace
 from labeling import envelopes, sprites
 from labeling.decisions import REASONS
 
-MOST_TILES = 24 * 64 * 64  # pixels of the dates in a card's sprite: 24 of a 64 px patch, about 1 MB; a parcel's mean has room for all
+MOST_TILES = 16 * 64 * 64  # pixels of the dates in a card's sprite: 16 of a 64 px patch, about 0.6 MB; of parcel means all
 MOST_PICTURES = 14  # given at once, of dates that the sprite has no room for: what the card shows of a season
 
 SAMPLE = """

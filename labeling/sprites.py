@@ -13,7 +13,7 @@ from data.catalogue import Patch
 
 
 def sprite(patch: Patch, slots: list[int]) -> str:
-    """All views and dates at native resolution, as a PNG data address.
+    """All views and dates at native resolution, as a WebP data address.
 
     Rows of tiles are the views that the patch's bands have, in their order (`data.display.views`), columns the dates of `slots`; a tile
     has the patch's size. Transparent where there is no data.
@@ -24,7 +24,7 @@ def sprite(patch: Patch, slots: list[int]) -> str:
 
 
 def inventory(patch: Patch, colours: dict[int, str]) -> str | None:
-    """The inventory's pixels in the legend's colours, as a PNG data address of the patch's size; None without a raster."""
+    """The inventory's pixels in the legend's colours, as a WebP data address of the patch's size; None without a raster."""
     if patch.inventory is None:
         return None
     picture = np.zeros((*patch.inventory.shape, 4), dtype=np.uint8)
@@ -35,9 +35,10 @@ def inventory(patch: Patch, colours: dict[int, str]) -> str | None:
 
 
 def _address(picture: np.ndarray) -> str:
+    """Without loss: WebP is an eighth smaller than PNG here and made in half the time, and a curator's next card waits for it."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=1)  # noise does not compress: level 6 takes thrice as long for 4 %
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    Image.fromarray(picture).save(file, "WEBP", lossless=True, quality=0, method=0, exact=True)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def outline(polygon: str | None) -> str | None:

@@ -27,10 +27,10 @@ SQUARE = [[11.0, 48.0], [11.0, 48.01], [11.02, 48.01], [11.02, 48.0], [11.0, 48.
 
 
 def picture(address: str) -> np.ndarray:
-    """The (H, W, 4) pixels of a PNG data address."""
+    """The (H, W, 4) pixels of a WebP data address."""
     head, data = address.split(",")
-    assert head == "data:image/png;base64"
-    return np.array(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert head == "data:image/webp;base64"
+    return np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
 
 
 def samples_of(demo, collection: str, crop: str | None = None) -> list[int]:

@@ -92,7 +92,7 @@ def test_every_kind_of_sample_can_be_looked_at_and_decided_on(server, page: Page
 
 
 def test_pictures_that_the_sprite_has_no_room_for_come_when_they_are_looked_at(server, page: Page, monkeypatch):
-    """Patches of 64 px have room for 24 dates; here those of 32 px are given as little."""
+    """Patches of 64 px have room for 16 dates; here those of 32 px are given as little."""
     server.kill()
     monkeypatch.setenv("PYTHONPATH", str(server.log.parent))
     (server.log.parent / "sitecustomize.py").write_text("import labeling.cards\nlabeling.cards.MOST_TILES = 10 * 32 * 32\n")
