@@ -34,7 +34,8 @@ def test_every_command_of_the_readme_runs_in_its_order(demo):
     shards_of_its_own(demo.home)
     environment = os.environ | {"CROPCHECK_HOME": str(demo.home)}
     for command in COMMANDS:
-        words = shlex.split(reduce(lambda text, pair: text.replace(*pair), QUICK.items(), command))
+        changes = [*QUICK.items(), ("workspace/", f"{demo.home}/")]
+        words = shlex.split(reduce(lambda text, pair: text.replace(*pair), changes, command))
         result = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{command}\n{result.stderr}"
         assert result.stdout.strip(), command
