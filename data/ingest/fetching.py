@@ -22,6 +22,7 @@ from data.report import Report
 
 VISIBLE = ("B02", "B03", "B04")  # the first of these that is fetched shows the floor of dark pixels
 NO_IMAGE = "samples without a clear image"
+ODD_OFFSET = "scenes whose offset is not what they say"
 BROKEN = "samples with scenes that cannot be read"
 
 
@@ -165,7 +166,7 @@ def _judge(work: _Work, target: Target, scenes: list[Scene], first: str) -> None
         pair = scene.id, target.name
         work.offset[pair] = scene.offset and verdict is not Verdict.ABSENT
         if verdict is not Verdict.FITS:
-            work.report.remark("scenes whose offset is not what they say", scene.id, f"{target.name}: {verdict.value}")
+            work.report.remark(ODD_OFFSET, scene.id, verdict.value)
         if verdict is Verdict.DOUBTFUL:
             work.doubtful.add(pair)
 

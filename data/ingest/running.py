@@ -1,6 +1,7 @@
 """Carrying out a plan: on this machine's threads or on a Dask cluster, shard after shard, going on where a kill stopped it."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -66,6 +67,15 @@ def run(workspace: Workspace, plan: Plan, report: Report, *, title: str = "", sc
             pool=_Sending(pool, plan, None if scheduler else progress.scene), ahead=ahead, shard_size=shard_size(plan),
             progress=progress.samples,
         )  # fmt: skip
+    _gather(report)
+
+
+def _gather(report: Report) -> None:
+    """Say of each scene once in how many samples its offset is not what it says."""
+    odd = Counter((problem.name, problem.fact) for problem in report.remarks if problem.kind == fetching.ODD_OFFSET)
+    report.remarks = [problem for problem in report.remarks if problem.kind != fetching.ODD_OFFSET]
+    for (scene, fact), samples in sorted(odd.items()):
+        report.remark(fetching.ODD_OFFSET, scene, f"{fact}: {samples} samples")
 
 
 @contextmanager
