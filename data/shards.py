@@ -1,7 +1,7 @@
 """Immutable shards of pixels: plain NumPy files, written whole or not at all, read through memory maps.
 
 A shard `0000` of a collection is a few files in `patches/<collection>/`; the series and inventory files of another side version than
-the first ('') carry it in their names, as `0000.series.1.npy`, and `collection.side` says which version is in force:
+the first ('') carry it in their names, as `0000.series.3f5a01c2b7d9.npy`, and `collection.side` says which version is in force:
 
     0000.npy            (N, T, B, H, W) uint16, reflectance x 10 000, 0 = no data or missing date
     0000.series.npy     (N, T, B) float32, mean reflectance 0..1 of the field's clear pixels, NaN = missing date

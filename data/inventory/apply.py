@@ -6,6 +6,7 @@ are removed last. Whenever the work is killed, the collection is whole, as it wa
 """
 
 import fcntl
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -13,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from pyproj import Transformer
 from sqlite_utils import Database
 
 from data import catalogue, importing, screening, shards
@@ -30,6 +33,7 @@ from data.report import Report
 from data.screening import MASKED_SCL
 from data.workspace import Workspace
 
+NEW = "new"  # version of side files that are being written
 CUTS = "cuts.npy"  # in the scratch folder: the codes of all patches
 CUT_PIXELS = 2**26  # looked up at once: 128 MB of codes
 NOTES = "notes.db"  # likewise: what images are to be told, so that the one transaction has only to copy it
@@ -126,9 +130,9 @@ def apply(
         history = _at_centres(samples, by_year)
         _say_what_differs(workspace, samples, by_year, book, report)
         of_own_year = bool((samples.sources >= 0).any())
-        side = str(int(collection.side or 0) + 1) if of_own_year else collection.side
+        side = collection.side
         if of_own_year:
-            _look_up(workspace, collection, samples, by_year, side, scratch, progress)
+            side = _look_up(workspace, collection, samples, by_year, scratch, progress)
         labels = Counter(samples.new.tolist())
         seen = samples.seen | {int(code) for _, codes in history.values() for code in np.unique(codes)}
         kind, entries, learned, outside = book.settle(labels, seen, [source for sources in by_year.values() for source in sources])
@@ -151,18 +155,34 @@ def apply(
 
 
 def _look_up(
-    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], side: str, scratch: Path,
+    workspace: Workspace, collection: catalogue.Collection, samples: Samples, by_year: dict[int, list[Source]], scratch: Path,
     progress: Tell,
-) -> None:  # fmt: skip
-    """Fill `modal`, `purity` and `seen`, and write the side files of the new version; what images are to be told is noted in `scratch`."""
+) -> str:  # fmt: skip
+    """Fill `modal`, `purity` and `seen`, and write side files; what images are to be told is noted in `scratch`.
+
+    Returns:
+        The version of the files: a hash of what they say, so that reading the same again changes nothing.
+    """
+    folder, digest = workspace.shards(collection.name), hashlib.blake2b(digest_size=6)
     count = len(samples.numbers)
     if not collection.is_series:
         with closing(sqlite3.connect(scratch / NOTES)) as notes:
             notes.executescript(MADE)
         _cut_all(workspace, collection, samples, by_year, scratch / CUTS, lambda done: progress(done, 2 * count, "patches"))
     for shard, at in samples.shards.items():
-        _Shard(workspace, collection, samples, by_year, shard, side, scratch).work()
+        _Shard(workspace, collection, samples, by_year, shard, scratch, digest).work()
         progress(count + at.stop, 2 * count, f"shard {shard}")
+    for column in (samples.new, samples.modal, samples.purity):
+        digest.update(column)
+    _name(folder, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def _name(folder: Path, side: str) -> None:
+    """The side files that have just been written become those of version `side`."""
+    for kind in shards.SIDE_KINDS:
+        for path in folder.glob(shards.path_of(folder, "*", kind, NEW).name):
+            path.replace(shards.path_of(folder, path.name.split(".")[0], kind, side))
 
 
 @contextmanager
@@ -277,10 +297,10 @@ class _Shard:
         samples: Samples,
         by_year: dict[int, list[Source]],
         shard: str,
-        side: str,
         scratch: Path,
+        digest: "hashlib.blake2b",
     ) -> None:
-        self.collection, self.samples, self.by_year, self.shard, self.side = collection, samples, by_year, shard, side
+        self.collection, self.samples, self.by_year, self.shard, self.digest = collection, samples, by_year, shard, digest
         self.store, self.folder, self.scratch = workspace.store, workspace.shards(collection.name), scratch
         self.at = samples.shards[shard]
         with workspace.store.reading() as db:
@@ -316,14 +336,13 @@ class _Shard:
         if text is None:
             return None
         import shapely
-        from pyproj import Transformer
 
         a, b, c, d, e, f = transform
         row_at, col_at = np.mgrid[0.5:height, 0.5:width]
         x, y = a * col_at + b * row_at + c, d * col_at + e * row_at + f
-        polygon = shapely.transform(
-            shapely.from_geojson(text), Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform, interleaved=False
-        )
+        polygon = shapely.from_geojson(text)
+        if crs != "EPSG:4326":
+            polygon = shapely.transform(polygon, _from_degrees(crs).transform, interleaved=False)
         shapely.prepare(polygon)
         inside = shapely.contains_xy(polygon, x, y)
         if not inside.any():
@@ -399,12 +418,18 @@ class _Shard:
         return shards.path_of(self.folder, self.shard, kind, self.collection.side)
 
     def _write(self, kind: str, array: np.ndarray) -> None:
-        shards.write(shards.path_of(self.folder, self.shard, kind, self.side), array)
+        self.digest.update(np.ascontiguousarray(array))
+        shards.write(shards.path_of(self.folder, self.shard, kind, NEW), array)
 
 
 def _masked(origin: dict) -> tuple[int, ...]:
     """The scene classes that hid the ground when the collection was made."""
     return tuple(origin.get("masked") or MASKED_SCL)
+
+
+@lru_cache(maxsize=64)
+def _from_degrees(crs: str) -> Transformer:
+    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
 
 
 def _grid_over(polygon: str) -> tuple[float, ...]:
