@@ -6,7 +6,7 @@ from streamlit_folium import st_folium
 from data import catalogue, display, seasons
 from data.catalogue import Collection
 from data.errors import CropcheckError, PixelsUnreadable
-from labeling import maps, overlays, points
+from labeling import maps, overlays, places, points
 from labeling.maps import Detail, Picture
 from labeling.points import Group, Point
 from pages.widgets import badges, chooser, entry, map_panel, resources, static
@@ -54,9 +54,10 @@ def details(collection: Collection, near: list[Point], colors: dict[int, str], w
     return drawn, problem
 
 
-def controls(collection: Collection) -> tuple[str, str | None, str, str, str | None]:
-    """Colouring, run, view, date and online map, as chosen."""
-    runs = points.predicting_runs(resources.workspace().store, collection.name)
+def controls(collection: Collection) -> tuple[str, str | None, int | None, str, str, str | None]:
+    """Colouring, run, year, view, date and online map, as chosen."""
+    store = resources.workspace().store
+    runs, (_, years) = points.predicting_runs(store, collection.name), places.regions_and_years(store, collection.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         colouring = st.segmented_control(
             "Colour by", list(COLOURINGS), format_func=COLOURINGS.get, default="label", required=True, key="map.colouring"
@@ -64,18 +65,21 @@ def controls(collection: Collection) -> tuple[str, str | None, str, str, str | N
         run = None
         if colouring == "prediction" and runs:
             run = st.selectbox("Run", runs, key="map.run", width=190)
+        year = None
+        if len(years) > 1:  # a site's samples of several years lie on each other
+            year = st.selectbox("Year", years, index=None, placeholder="All", key=f"map.year.{collection.name}", width=95)
         view, when = "none", GREENEST
         if not collection.is_series:
             views = {"none": "No pictures"} | display.VIEWS
-            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=160)
+            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=150)
             dates = [GREENEST, *seasons.bins(collection)]
             titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
-            when = st.selectbox("Date", dates, format_func=titles.get, key=f"map.slot.{collection.name}", width=170)
+            when = st.selectbox("Date", dates, format_func=titles.get, key=f"map.slot.{collection.name}", width=165)
         online = st.selectbox(
-            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=150,
+            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=120,
             help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
         )  # fmt: skip
-    return colouring, run, view, when, online
+    return colouring, run, year, view, when, online
 
 
 @st.fragment
@@ -88,7 +92,7 @@ def chart(collection: Collection) -> None:
 
 
 def _chart(collection: Collection) -> None:
-    colouring, run, view, when, online = controls(collection)
+    colouring, run, year, view, when, online = controls(collection)
     if colouring == "prediction" and run is None:
         st.info(
             "No run has predicted this collection yet. Train a model, and its predictions appear here.", icon=":material/model_training:"
@@ -99,6 +103,7 @@ def _chart(collection: Collection) -> None:
     if not found:
         st.info("This collection has no samples yet. Import it again with `python -m data init`.", icon=":material/inventory_2:")
         return
+    found = [point for point in found if year in (None, point.year)]
     groups, positions = grouped(collection, colouring, found)
     key = f"map.leaflet.{collection.name}"
     state = st.session_state.get(key) or {}

@@ -1,6 +1,7 @@
 """Every page through Streamlit's own test harness: empty, full, and with a broken workspace."""
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -131,3 +132,15 @@ def test_the_overview_counts_what_has_no_label(kinds):
         app.selectbox(key="collection").set_value(collection).run()
         assert [metric.value for metric in app.metric if metric.label == "No label"] == count
     assert [metric.value for metric in app.metric if metric.label == "Dates × bands"] == ["≤ 40 × 12"]
+
+
+def test_the_map_shows_one_year_where_samples_of_several_lie_on_each_other(kinds):
+    app = opened("map")
+    app.selectbox(key="collection").set_value(MONTHLY).run()
+    assert app.selectbox(key=f"map.year.{MONTHLY}").options == ["2017", "2018", "2019", "2020"]
+    legends = [app.selectbox(key=f"map.year.{MONTHLY}").set_value(year).run().html[-1].body for year in (None, 2019)]
+    assert not app.exception
+    counts = [sum(int(number) for number in re.findall(r"tabular-nums\">(\d+)<", legend)) for legend in legends]
+    assert counts == [24, 6]
+    app.selectbox(key="collection").set_value(FREE).run()
+    assert not [box for box in app.selectbox if box.label == "Year"]

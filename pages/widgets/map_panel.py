@@ -37,10 +37,11 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
     with st.container(border=True):
         if st.button("Open in Verify", type="primary", icon=":material/task_alt:", width="stretch", key="map.open"):
             st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name})
+        purity = "" if point.inventory_code == NO_LABEL.code else f" · purity {point.purity:.0%}"
         lines = [
             f"**{point.name}** · {point.region}, {point.year}",
             _label(names.get(point.code)),
-            f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''} · purity {point.purity:.0%}",
+            f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''}{purity}",
         ]
         if point.code != point.inventory_code:
             said = names[point.inventory_code].name
