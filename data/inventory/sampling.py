@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from data.inventory.rasters import Raster
 
@@ -78,13 +79,10 @@ def around(
     half = side // 2
 
     def look_up(window: np.ndarray, top: int, left: int, of: np.ndarray) -> None:
-        codes = raster.codes(window)
-        at = (rows[of] - top - half) * codes.shape[1] + cols[of] - left - half
-        inside = (np.arange(side)[:, None] * codes.shape[1] + np.arange(side)).ravel()
-        flat, step = codes.ravel(), max(1, CHUNK_PIXELS // side**2)
+        windows, step = sliding_window_view(raster.codes(window), (side, side)), max(1, CHUNK_PIXELS // side**2)
         for start in range(0, len(of), step):
             some = of[start : start + step]
-            pixels = flat.take(at[start : start + step, None] + inside)
+            pixels = windows[rows[some] - top - half, cols[some] - left - half].reshape(len(some), -1)
             centre[some] = pixels[:, half * side + half]
             modal[some], purity[some] = modal_codes(pixels, centre[some] if labels is None else labels[some])
 
