@@ -70,8 +70,10 @@ def controls(collection: Collection) -> tuple[str, str | None, int | None, str, 
             year = st.selectbox("Year", years, index=None, placeholder="All", key=f"map.year.{collection.name}", width=95)
         view, when = "none", GREENEST
         if not collection.is_series:
-            views = {"none": "No pictures"} | display.VIEWS
-            view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key="map.view", width=150)
+            views = {"none": "No pictures"} | display.views(collection.bands)
+            view = st.selectbox(
+                "Pictures when near", list(views), index=1, format_func=views.get, key=f"map.view.{collection.name}", width=150
+            )
             dates = [GREENEST, *seasons.bins(collection)]
             titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
             when = st.selectbox("Date", dates, format_func=titles.get, key=f"map.slot.{collection.name}", width=165)

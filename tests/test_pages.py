@@ -144,3 +144,11 @@ def test_the_map_shows_one_year_where_samples_of_several_lie_on_each_other(kinds
     assert counts == [24, 6]
     app.selectbox(key="collection").set_value(FREE).run()
     assert not [box for box in app.selectbox if box.label == "Year"]
+
+
+def test_explore_says_where_labels_come_from_when_there_are_none(kinds):
+    with kinds.store.writing() as db:
+        db.execute("update sample set inventory_code = 0 where collection = ?", [UNLABELLED])
+    app = opened("explore")
+    app.selectbox(key="collection").set_value(UNLABELLED).run()
+    assert "No sample has a label yet" in app.info[0].value

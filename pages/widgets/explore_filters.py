@@ -82,6 +82,10 @@ def nothing(loaded: Profiles, choice: Choice) -> None:
     elif choice.where.verified and not loaded.verified.any():
         st.info("No label of this collection is verified yet. Verify some, or turn 'Verified only' off.", icon=":material/task_alt:")
         st.page_link("pages/verify.py", label="Verify labels")
+    elif not loaded.codes.any():
+        st.info("No sample has a label yet. Group by codes to see the season of all, or give them labels.", icon=":material/label_off:")
+        st.page_link("pages/data.py", label="Labels from an inventory")
+        st.page_link("pages/verify.py", label="Labels by hand")
     else:
         st.info(
             "No sample with a clear date fits these filters. Choose all regions or years, or group by codes.", icon=":material/filter_alt:"
