@@ -229,7 +229,8 @@ def _between(places: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.nda
     """(n, K * K) rows or columns on the lattices of n patches -> (n, height * width) those of all their pixels."""
     nodes = len(down)
     columns = np.matmul(down.T, places.reshape(-1, nodes, nodes))  # (n, height, K)
-    return (columns.reshape(-1, nodes) @ across).reshape(len(places), -1)
+    # A product a patch: in one large product the linear algebra starts threads of its own, which fight with ours.
+    return np.matmul(columns, across).reshape(len(places), -1)
 
 
 def _pixels(places: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
