@@ -468,24 +468,24 @@ def agrees(workspace: Workspace) -> bool:
 
 
 def test_an_import_killed_at_any_moment_agrees_with_itself_and_goes_on_to_the_same_bytes(tmp_path):
-    made = published(tmp_path / "in", points=24, months=("06",))
+    made = published(tmp_path / "in", points=60, months=("06",))
     for name in made:
         write_png(tmp_path / "in", name, "RGB", np.full((64, 64, 3), 90, np.uint8), "test" if "_1_" in name else "training")
     imported(Workspace(tmp_path / "whole").create(), tmp_path / "in", shard_size=2)
     expected, home = dump(Workspace(tmp_path / "whole")), tmp_path / "killed"
     chance, caught = random.Random(5), []
-    for _ in range(3):
+    for _ in range(10):
         before = len(list(home.glob("patches/*/*")))
         child = subprocess.Popen([sys.executable, "-c", IMPORT, str(home), str(tmp_path / "in")], cwd=ROOT)
         deadline = time.monotonic() + 60
         while len(list(home.glob("patches/*/*"))) <= before and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.08))
+        time.sleep(chance.uniform(0, 0.05))
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         assert agrees(Workspace(home))
         caught.append(rows(Workspace(home), "select count(*) from sample")[0][0])
-    assert 0 < caught[-1] < 24  # killed in the middle
+    assert 0 < caught[-1] < 60  # killed in the middle
     imported(Workspace(home), tmp_path / "in", shard_size=2)
     assert agrees(Workspace(home))
     assert dump(Workspace(home)) == expected
