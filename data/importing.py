@@ -43,6 +43,11 @@ class LegendClass:
     learned: str | None = None
     digit: int | None = None
 
+    @property
+    def title(self) -> str:
+        """The name with its code, where the name does not tell it already."""
+        return self.name if self.code == 0 or str(self.code) in self.name.split() else f"{self.name} ({self.code})"
+
 
 @dataclass(frozen=True)
 class LearnedClass:

@@ -208,7 +208,7 @@ def crops(store: Store, collection: str, by: str) -> list[Crop]:
     """What can be compared: by "class" the learned classes in their order, by "code" every code of the legend."""
     legend = catalogue.legend(store, collection)
     if by == "code":
-        return [Crop(f"{entry.name} ({entry.code})", entry.color, frozenset([entry.code])) for entry in legend]
+        return [Crop(entry.title, entry.color, frozenset([entry.code])) for entry in legend]
     return [
         Crop(learned.name, learned.color, frozenset(entry.code for entry in legend if entry.learned == learned.name))
         for learned in catalogue.learned(store, collection)

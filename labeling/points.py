@@ -141,7 +141,7 @@ def _greenest_packed(store: Store, collection: str, samples: list[int]) -> dict[
 
 def by_label(points: list[Point], legend: list[LegendClass]) -> tuple[list[Group], list[int]]:
     """Groups by the crop in force, most frequent first, and every point's position in them."""
-    faces = {entry.code: (f"{entry.name} ({entry.code})", entry.name_fr, entry.color) for entry in legend}
+    faces = {entry.code: (entry.title, entry.name_fr, entry.color) for entry in legend}
     return _grouped([faces.get(point.code, NO_LABEL) for point in points])
 
 

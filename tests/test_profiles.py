@@ -331,8 +331,8 @@ def test_samples_without_a_label_are_a_crop_of_that_name_and_rejected_ones_are_n
     event = {"uid": "r", "sample": sample, "action": "reject", "reason": "mixed", "seen": None}
     assert decisions.record(kinds.store, UNLABELLED, "ann", [event])[0].stored
     after = {each.crop.name: each.samples for each in seasons(kinds, UNLABELLED)[1]}
-    assert before["No label (0)"] == 6
-    assert after == before | {"No label (0)": 5}
+    assert before["No label"] == 6
+    assert after == before | {"No label": 5}
 
 
 def test_the_figures_csv_and_json_name_the_ten_days(kinds):
