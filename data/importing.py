@@ -222,7 +222,7 @@ def import_planned(
 def samples_a_shard(spec: CollectionSpec) -> int:
     """As many as make about 256 MB, at most 2,000."""
     per_sample = len(spec.slots) * len(spec.bands) * spec.height * spec.width * 2
-    return max(1, min(2_000, SHARD_BYTES // per_sample))
+    return max(1, min(2_000, SHARD_BYTES // max(1, per_sample)))
 
 
 def begin(workspace: Workspace, spec: CollectionSpec) -> dict[str, int]:

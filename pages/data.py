@@ -9,15 +9,7 @@ SECTIONS = {
     "Publish": data_publish.show, "Jobs": data_job.show,
 }  # fmt: skip
 
-# What comes of a form stays in view beside it, however long the form is.
-STYLE = """<style>
-.stColumn:has(.st-key-data-watch) {
-    position: sticky; top: 4.2rem; align-self: flex-start; max-height: calc(100vh - 5rem); overflow-y: auto;
-}
-</style>"""
-
 entry.through_app()
-st.html(STYLE)
 section = st.segmented_control(
     "Section", list(SECTIONS), default="Get imagery", required=True, key="data.section", label_visibility="collapsed",
     persist_state="session",

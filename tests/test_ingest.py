@@ -253,7 +253,7 @@ def test_a_pixel_needs_its_share_of_clear_observations():
 
 
 def test_offsets_follow_the_baseline_and_what_the_provider_says(world):
-    plan = planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
+    plan = planning.make(SUMMER, provider_of(world), places(world, "centre"))
     said = {scene.id: scene.offset for scene in plan.scenes.values()}
     for item in world.items.values():
         if item.id in said:
@@ -289,7 +289,7 @@ def test_reflectance_below_zero_does_not_become_no_data():
 
 def test_of_a_scene_that_was_processed_again_the_newer_is_taken(tmp_path):
     with StacWorld(tmp_path / "world", scenes=(*SCENES, REPROCESSED), bands=FEW) as world:
-        plan = planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
+        plan = planning.make(SUMMER, provider_of(world), places(world, "centre"))
     same_day = [scene for scene in plan.scenes.values() if scene.day == REPROCESSED.day]
     assert [scene.baseline for scene in same_day] == [REPROCESSED.baseline]
 
@@ -298,7 +298,7 @@ def test_of_a_scene_that_was_processed_again_the_newer_is_taken(tmp_path):
 
 
 def test_a_plan_says_what_will_be_fetched(world):
-    plan = planning.make(SUMMER, provider_of(world), places(world, "centre", "overlap", "outside"), Report())
+    plan = planning.make(SUMMER, provider_of(world), places(world, "centre", "overlap", "outside"))
     facts = planning.summary(plan, 64)
     assert plan.without == ("outside-2015",)
     assert (facts["samples"], facts["scenes"]) == (2, len(plan.scenes))
@@ -328,19 +328,19 @@ def test_a_kept_plan_is_used_again_and_other_settings_are_refused(empty, world):
 
 
 def test_cloudier_scenes_than_wanted_are_not_planned(world):
-    plan = planning.make(replace(SUMMER, max_cloud=5), provider_of(world), places(world, "centre"), Report())
+    plan = planning.make(replace(SUMMER, max_cloud=5), provider_of(world), places(world, "centre"))
     assert plan.scenes
     assert all(scene.cloud <= 5 for scene in plan.scenes.values())
 
 
-def test_a_scene_without_a_needed_band_is_reported_and_left_out(world):
-    report = Report()
-    plan = planning.make(
-        Settings("c", years=(2021,), months=(6, 7, 8), bands=("B02", "B8A")), provider_of(world), places(world, "belgium"), report
-    )
-    assert not plan.targets
-    assert {problem.kind for problem in report.remarks} == {"scenes without a needed band"}
-    assert all("B8A" in problem.fact for problem in report.remarks)
+def test_scenes_without_a_needed_band_are_named_and_left_out_at_every_call(empty, world):
+    wanted = Settings("c", years=(2021,), months=(6, 7, 8), bands=("B02", "B8A"))
+    for _ in range(2):
+        report = Report()
+        plan = planning.obtain(empty, wanted, provider_of(world), places(world, "belgium"), report)
+        assert not plan.targets
+        found = [(problem.kind, problem.fact) for problem in report.left_out if problem.kind != planning.NO_SCENE]
+        assert found == [("scenes without a needed band", "B8A")] * 3
 
 
 @pytest.mark.parametrize(
@@ -459,18 +459,18 @@ def test_a_server_that_is_no_stac_api_is_named(world, fault, message):
     world.faults.add("/", **fault)
     world.faults.add("/collections*", **fault)
     with pytest.raises(BadInput, match=message):
-        planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
+        planning.make(SUMMER, provider_of(world), places(world, "centre"))
 
 
 def test_a_search_that_is_answered_with_a_page_is_named(world):
     world.faults.add("/search", html=True)
     with pytest.raises(BadInput, match=r"did not answer a search: .*Run the same command again later"):
-        planning.make(SUMMER, provider_of(world), places(world, "centre"), Report())
+        planning.make(SUMMER, provider_of(world), places(world, "centre"))
 
 
 def test_a_search_that_fails_now_and_then_is_asked_again(world):
     fault = world.faults.add("/search", status=503, retry_after=0, times=2)
-    assert planning.make(SUMMER, provider_of(world), places(world, "centre"), Report()).scenes
+    assert planning.make(SUMMER, provider_of(world), places(world, "centre")).scenes
     assert fault.seen == 2
 
 
@@ -481,8 +481,7 @@ def test_an_unknown_provider_is_answered_with_the_known_ones():
 
 def test_any_address_with_a_band_mapping_is_a_provider(empty, world):
     assets = {**providers.PRESETS["earth-search"].assets}
-    report = Report()
-    plan = planning.make(SUMMER, providers.named(world.url, assets=assets), places(world, "centre"), report)
+    plan = planning.make(SUMMER, providers.named(world.url, assets=assets), places(world, "centre"))
     assert plan.scenes
 
 
@@ -557,6 +556,17 @@ def test_the_command_fetches_labels_and_reports(empty, world, sites_csv):
         assert {row[0] for row in db.execute("select distinct inventory_code from sample")} == {145}
     allowed = CliRunner().invoke(main, command(world, sites_csv, "--json", "--allow-missing"))
     assert allowed.exit_code == 0
+
+
+@pytest.mark.parametrize("images", ["--composites", "--acquisitions"])
+def test_an_ingest_that_finds_nothing_says_so_and_makes_no_collection(empty, world, sites_csv, images):
+    argv = [argument.replace("2015", "1999") for argument in command(world, sites_csv, "--json", images, "--inventory", "any.tif")]
+    result = CliRunner().invoke(main, argv)
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["samples"] == 0
+    assert told["report"]["left_out"][planning.NO_SCENE]["count"] == 12
+    assert catalogue.collections(empty.store) == []
 
 
 def test_the_command_takes_labels_and_history_from_inventories(empty, tmp_path, world, sites_csv):

@@ -116,7 +116,7 @@ def command(
         facts = planning.summary(plan, running.shard_size(plan))
         if not plan_only:
             running.run(workspace, plan, outcome, title=title, scheduler=scheduler, tell=tell)
-            labelled = _label(workspace, settings.collection, inventory, outcome, tell) if inventory else None
+            labelled = _label(workspace, settings.collection, inventory, outcome, tell) if inventory and outcome.done else None
     if plan_only:
         finish(facts, _described(facts), outcome, as_json=as_json, allow_missing=allow_missing)
         return

@@ -30,6 +30,7 @@ from data.workspace import Workspace
 
 ALIGNED_UP_TO = 1.5  # dates are shared slots while their number is at most this multiple of a sample's most
 NO_SCENE = "samples without a scene"
+NO_BAND = "scenes without a needed band"
 NATIVE_M = {"B01": 60, "B09": 60, "B02": 10, "B03": 10, "B04": 10, "B08": 10}  # the other bands and SCL: 20
 
 
@@ -40,6 +41,7 @@ class Plan:
     asked: a hash of settings, provider and sites.
     slots: names of the collection's T slots; aligned: see `data.importing.CollectionSpec`.
     without: names of samples over which there is no scene.
+    lacking: scenes that cannot be used -> the bands that they lack.
     """
 
     asked: str
@@ -50,6 +52,7 @@ class Plan:
     targets: tuple[Target, ...]
     scenes: dict[str, Scene]
     without: tuple[str, ...]
+    lacking: dict[str, str]
 
     def part(self, names: Iterable[str]) -> Part:
         """The work of the shard with these samples."""
@@ -79,10 +82,12 @@ def obtain(
                 f"There is already a collection {wanted.collection}, made of other sites or with other settings. "
                 "Choose another --collection, or give the same sites and settings to go on with it."
             )
-        kept = make(wanted, provider, sites, report, tell)
+        kept = make(wanted, provider, sites, tell)
         save(workspace, kept)
     for name in kept.without:
         report.leave_out(NO_SCENE, name)
+    for name, bands in kept.lacking.items():
+        report.leave_out(NO_BAND, name, bands)
     return kept
 
 
@@ -92,8 +97,7 @@ def _asked(wanted: Settings, provider: Provider, sites: list[Site]) -> str:
 
 
 def make(
-    wanted: Settings, provider: Provider, sites: list[Site], report: Report,
-    tell: Callable[[int, int, str], None] = lambda done, total, what: None,
+    wanted: Settings, provider: Provider, sites: list[Site], tell: Callable[[int, int, str], None] = lambda done, total, what: None
 ) -> Plan:  # fmt: skip
     """Search the provider's scenes and give each sample its own.
 
@@ -104,14 +108,14 @@ def make(
     if not sites:
         raise BadInput("There is no site to fetch imagery for.")
     margin = wanted.size * PIXEL_M * 0.75  # half a diagonal, and a little for the turn between projections
-    found = scenes.search(provider, wanted, [(site.lon, site.lat) for site in sites], margin, report, tell)
+    found, lacking = scenes.search(provider, wanted, [(site.lon, site.lat) for site in sites], margin, tell)
     targets = _targets(wanted, sites, found)
     without = tuple(target.name for target in targets if not target.scenes)
     targets = tuple(target for target in targets if target.scenes)
     used = {scene for target in targets for scene in target.scenes}
     kept = {scene.id: scene for scene in found if scene.id in used}
     slots, aligned = _slots(wanted, targets, kept)
-    return Plan(_asked(wanted, provider, sites), wanted, provider, slots, aligned, targets, kept, without)
+    return Plan(_asked(wanted, provider, sites), wanted, provider, slots, aligned, targets, kept, without, lacking)
 
 
 def _targets(wanted: Settings, sites: list[Site], found: list[Scene]) -> list[Target]:
@@ -262,6 +266,7 @@ def load(workspace: Workspace, collection: str) -> Plan | None:
         tuple(_target(entry) for entry in content["targets"]),
         {name: Scene(**entry) for name, entry in content["scenes"].items()},
         tuple(content["without"]),
+        content["lacking"],
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from data.errors import BadInput
 from data.ingest.providers import SCL, Provider, baseline, carries_offset
 from data.ingest.settings import Season, Settings
-from data.report import Report
 
 CELL_DEGREES = 1.0  # sites of one such cell are searched for together: a scene is about 1 x 1.5 degrees
 PAGE = 200
@@ -47,15 +46,17 @@ class Scene:
 
 
 def search(
-    provider: Provider, settings: Settings, places: Iterable[tuple[float, float]], margin: float, report: Report,
+    provider: Provider, settings: Settings, places: Iterable[tuple[float, float]], margin: float,
     tell: Callable[[int, int, str], None] = lambda done, total, what: None,
-) -> list[Scene]:  # fmt: skip
+) -> tuple[list[Scene], dict[str, str]]:  # fmt: skip
     """All scenes of the seasons over the places, in order of time; of a scene that was processed several times the newest.
 
     Args:
         places: (longitude, latitude) in EPSG:4326.
         margin: metres around a place that a scene has to touch.
-        report: remarks the scenes that lack a band.
+
+    Returns:
+        The scenes, and those that cannot be used: name -> bands that they lack.
 
     Raises:
         BadInput: the address is no STAC API, has no such collection, or does not answer after several tries.
@@ -73,9 +74,7 @@ def search(
                 else:
                     lacking[name] = scene
     tell(len(jobs), len(jobs), f"searching {provider.title}")
-    for name, bands in sorted(lacking.items()):
-        report.remark("scenes without a needed band", name, bands)
-    return _newest(found.values())
+    return _newest(found.values()), dict(sorted(lacking.items()))
 
 
 def _client(provider: Provider) -> Any:
