@@ -377,8 +377,8 @@ def observe(pixels: np.ndarray, field: np.ndarray, bands: Sequence[str], level: 
         # Where all is cloud the cloudy values are kept: curators see them hollow, and models see the date as cloudy.
         used = is_clear if is_clear.any() else seen
         series[slot] = _mean(values[:, used])
-        of_used = {band: value[used] for band, value in of_band.items()}
-        stats[slot] = {name: _summary(indices.compute(name, of_used)) for name in names}
+        of_used = {band: value[used].astype(np.float64) for band, value in of_band.items()}
+        stats[slot] = dict(zip(names, _summaries([indices.compute(name, of_used) for name in names]), strict=True))
     return Observed(series, valid, clear_share, stats)
 
 
@@ -410,12 +410,28 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.nansum(values, axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _summary(values: np.ndarray) -> tuple[float | None, ...]:
-    finite = values[np.isfinite(values)].astype(np.float64)
-    if not finite.size:
-        return (None,) * 5
-    p10, median, p90 = np.percentile(finite, (10, 50, 90))
-    return tuple(round(float(value), 5) for value in (finite.mean(), finite.std(), p10, median, p90))
+def _summaries(values: list[np.ndarray]) -> list[tuple[float | None, ...]]:
+    """Of each (n,) array: mean, sd, p10, median and p90 of its finite values; None where it has none.
+
+    Arrays that are finite throughout, nearly all, are done in one call: for a patch, NumPy's calls cost more than its numbers.
+    """
+    whole = [at for at, column in enumerate(values) if np.isfinite(column).all()]
+    results: list[tuple[float | None, ...]] = [(None,) * 5] * len(values)
+    if whole:
+        for at, summary in zip(whole, _summary(np.stack([values[at] for at in whole])), strict=True):
+            results[at] = summary
+    for at in set(range(len(values))) - set(whole):
+        finite = values[at][np.isfinite(values[at])]
+        if finite.size:
+            results[at] = _summary(finite[None])[0]
+    return results
+
+
+def _summary(values: np.ndarray) -> list[tuple[float, ...]]:
+    """(I, n) finite -> I tuples."""
+    values = values.astype(np.float64)
+    columns = (values.mean(axis=1), values.std(axis=1), *np.percentile(values, (10, 50, 90), axis=1))
+    return [tuple(round(float(value), 5) for value in row) for row in zip(*columns, strict=True)]
 
 
 def _row(spec: CollectionSpec) -> dict:
