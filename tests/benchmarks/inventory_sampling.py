@@ -1,9 +1,9 @@
 """Looking points up on an inventory, against rasterio point by point. Run by hand:
 
-    python -m tests.benchmarks.inventory_sampling CDL.tif [--points 100000] [--side 10000] [--loop 20000] [--rounds 3] [--json]
+    python -m tests.benchmarks.inventory_sampling [CDL.tif] [--points 100000] [--side 10000] [--loop 20000] [--rounds 3] [--json]
 
-CDL.tif is any cut of the USDA's Cropland Data Layer; its codes are repeated to a raster of `--side` x `--side` pixels of 30 m in
-tiles of 256, deflated. Two comparisons, the sides of each taken in turns in every round:
+CDL.tif is any cut of the USDA's Cropland Data Layer, by default the tests' own; its codes are repeated to a raster of `--side` x
+`--side` pixels of 30 m in tiles of 256, deflated. Two comparisons, the sides of each taken in turns in every round:
 
     windows     centre, mode and purity of the 21 x 21 pixels (630 m) around points: `sampling.around` against `rasterio.sample` for the
                 centres, and a window read, `np.unique` and a comparison for every point
@@ -37,6 +37,8 @@ from data.inventory.rasters import Raster, open_raster
 WINDOW = 21
 PATCH = 64
 PATCH_CRS = "EPSG:3978"
+
+CUT = Path(__file__).parents[1] / "data" / "inventory" / "2021_30m_cdls_cut.tif"
 
 
 def enlarged(source: Path, target: Path, side: int) -> Path:
@@ -127,7 +129,7 @@ def compared(ours: Callable, loop: Callable, count: int, looped: int, rounds: in
 
 
 @click.command()
-@click.argument("cdl", type=click.Path(exists=True, path_type=Path))
+@click.argument("cdl", type=click.Path(exists=True, path_type=Path), default=CUT)
 @click.option("--points", "count", default=100_000, show_default=True)
 @click.option("--side", default=10_000, show_default=True)
 @click.option("--loop", "looped", default=20_000, show_default=True)
