@@ -17,14 +17,12 @@ from itertools import islice
 import numpy as np
 from sqlite_utils import Database
 
-from data import indices, screening, shards
-from data.bands import NO_DATA, REFLECTANCE_SCALE
+from data import observing, screening, shards
 from data.errors import BadInput
 from data.report import Report
 from data.workspace import Workspace
 
 SHARD_BYTES = 256 * 2**20  # large enough to map well, small enough to hold while it is made
-EDGE_PX = 3  # an inventory pixel is 30 m: the label's pixels are taken one of them away from class edges
 
 
 @dataclass(frozen=True)
@@ -328,110 +326,11 @@ def _padded(array: np.ndarray, spec: CollectionSpec) -> np.ndarray:
     return np.pad(array, padding).astype(np.uint16)
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What is measured on the field's pixels of a sample.
-
-    series: (T, B) float32 reflectance, NaN = missing date.
-    valid: (T,) share of the field's pixels, as far as any date shows them, that have data.
-    clear: (T,) likewise, that are clear.
-    stats: per slot, index name -> (mean, sd, p10, median, p90).
-    """
-
-    series: np.ndarray
-    valid: np.ndarray
-    clear: np.ndarray
-    stats: list[dict[str, tuple[float | None, ...]]]
-
-
-def _observe(spec: CollectionSpec, sample: NewSample) -> Observed:
+def _observe(spec: CollectionSpec, sample: NewSample) -> observing.Observed:
     field = sample.field
     if field is None:
-        field = field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
-    return observe(sample.pixels, field, spec.bands, spec.level, sample.clear)
-
-
-def observe(pixels: np.ndarray, field: np.ndarray, bands: Sequence[str], level: str, clear: np.ndarray | None = None) -> Observed:
-    """Measure a sample.
-
-    Args:
-        pixels: (T, B, h, w) uint16 reflectance x 10 000, 0 = no data.
-        field: (h, w) bool, the pixels that count.
-        bands: names along the B axis. level: L1C or L2A.
-        clear: (T, h, w) bool, where the ground is seen; None = screened by reflectance.
-    """
-    field = field & (pixels != NO_DATA).any(axis=(0, 1))
-    slots, size = len(pixels), max(1, field.sum())
-    series = np.full((slots, len(bands)), np.nan, dtype=np.float32)
-    valid, clear_share, stats = np.zeros(slots), np.zeros(slots), [{} for _ in range(slots)]
-    names = indices.available(bands)
-    for slot in range(slots):
-        values = pixels[slot][:, field].astype(np.float32) / REFLECTANCE_SCALE  # (B, n)
-        values[values == NO_DATA] = np.nan
-        seen = np.isfinite(values).any(axis=0)
-        if not seen.any():
-            continue
-        of_band = dict(zip(bands, values, strict=True))
-        is_clear = screening.clear_pixels(of_band, level) if clear is None else clear[slot][field] & seen
-        valid[slot], clear_share[slot] = seen.sum() / size, is_clear.sum() / size
-        # Where all is cloud the cloudy values are kept: curators see them hollow, and models see the date as cloudy.
-        used = is_clear if is_clear.any() else seen
-        series[slot] = _mean(values[:, used])
-        of_used = {band: value[used].astype(np.float64) for band, value in of_band.items()}
-        stats[slot] = dict(zip(names, _summaries([indices.compute(name, of_used) for name in names]), strict=True))
-    return Observed(series, valid, clear_share, stats)
-
-
-def field_pixels(inventory: np.ndarray | None, code: int, shape: tuple[int, int]) -> np.ndarray:
-    """The pixels that a sample's series is taken from: its own field, away from the edges.
-
-    That is the inventory's patch of `code` that holds the centre, shrunk by one inventory pixel (30 m); where nothing would
-    be left, unshrunk; without an inventory raster, or a code, every pixel (masked fields bring their own no-data).
-
-    Returns:
-        bool of `shape` (h, w).
-    """
-    if inventory is None or code == NO_LABEL.code:
-        return np.ones(shape, dtype=bool)
-    from scipy import ndimage  # late: half a second that only imports need
-
-    parts, _ = ndimage.label(inventory == code)
-    centre = parts[shape[0] // 2, shape[1] // 2]
-    field = parts == centre if centre else inventory == code
-    inner = ndimage.binary_erosion(field, iterations=EDGE_PX)
-    if inner.any():
-        return inner
-    return field if field.any() else np.ones(shape, dtype=bool)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(B, n) with NaN -> (B,) mean of the finite ones, NaN where a band has none."""
-    count = np.isfinite(values).sum(axis=1)
-    return np.where(count > 0, np.nansum(values, axis=1) / np.maximum(count, 1), np.nan)
-
-
-def _summaries(values: list[np.ndarray]) -> list[tuple[float | None, ...]]:
-    """Of each (n,) array: mean, sd, p10, median and p90 of its finite values; None where it has none.
-
-    Arrays that are finite throughout, nearly all, are done in one call: for a patch, NumPy's calls cost more than its numbers.
-    """
-    whole = [at for at, column in enumerate(values) if np.isfinite(column).all()]
-    results: list[tuple[float | None, ...]] = [(None,) * 5] * len(values)
-    if whole:
-        for at, summary in zip(whole, _summary(np.stack([values[at] for at in whole])), strict=True):
-            results[at] = summary
-    for at in set(range(len(values))) - set(whole):
-        finite = values[at][np.isfinite(values[at])]
-        if finite.size:
-            results[at] = _summary(finite[None])[0]
-    return results
-
-
-def _summary(values: np.ndarray) -> list[tuple[float, ...]]:
-    """(I, n) finite -> I tuples."""
-    values = values.astype(np.float64)
-    columns = (values.mean(axis=1), values.std(axis=1), *np.percentile(values, (10, 50, 90), axis=1))
-    return [tuple(round(float(value), 5) for value in row) for row in zip(*columns, strict=True)]
+        field = observing.field_pixels(sample.inventory, sample.inventory_code, sample.pixels.shape[-2:])
+    return observing.observe(sample.pixels, field, spec.bands, spec.level, sample.clear)
 
 
 def _row(spec: CollectionSpec) -> dict:
@@ -486,7 +385,7 @@ def add_codes(db: Database, spec: CollectionSpec, codes: set[int]) -> None:
         db["legend_class"].insert({"collection": spec.name, **vars(entry)})
 
 
-def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: Observed) -> None:
+def _add_sample(db: Database, spec: CollectionSpec, shard: str, row: int, sample: NewSample, observed: observing.Observed) -> None:
     modal, purity = _composition(sample)
     site = _site(db, spec.name, sample)
     number = db.execute(

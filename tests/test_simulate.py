@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from data import aci, display, importing, screening, simulate
+from data import aci, display, observing, screening, simulate
 from data.bands import L2A_BANDS, REFLECTANCE_SCALE
 from data.errors import BadInput
 from data.indices import compute
@@ -109,7 +109,7 @@ def test_the_patch_lies_where_the_ground_truth_point_lies(first_240):
 def test_the_map_shows_the_inventory_code_on_the_whole_centre_field_in_cells_of_30_m(first_240):
     for sample in first_240:
         assert sample.inventory[32, 32] == sample.inventory_code
-        assert importing.field_pixels(sample.inventory, sample.inventory_code, (64, 64))[29:35, 29:35].any()
+        assert observing.field_pixels(sample.inventory, sample.inventory_code, (64, 64))[29:35, 29:35].any()
         cells = sample.inventory[:63, :63].reshape(21, 3, 21, 3)
         assert (cells == cells[:, :1, :, :1]).all()
     assert np.median([len(np.unique(sample.inventory)) for sample in first_240]) >= 4

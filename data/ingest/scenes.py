@@ -94,7 +94,7 @@ def _client(provider: Provider) -> Any:
             f"{provider.url} answers, but not as a STAC API with a collection {provider.collection!r}: {_short(error)}. "
             "Check the address and the collection."
         ) from error
-    except Exception as error:  # pystac raises what its JSON reader, its checks and requests raise
+    except _no_stac() as error:
         raise BadInput(f"{provider.url} cannot be read as a STAC API: {_short(error)}. Check the address and the network.") from error
     return client
 
@@ -105,7 +105,7 @@ def _search(client: Any, provider: Provider, settings: Settings, cell: Box, seas
     less_cloudy = {"eo:cloud_cover": {"lte": settings.max_cloud}} if client.conforms_to("QUERY") else None
     try:
         items = list(client.search(collections=[provider.collection], bbox=cell, datetime=span, limit=PAGE, query=less_cloudy).items())
-    except Exception as error:  # what pystac-client, its JSON reader and requests raise
+    except _no_stac() as error:
         raise BadInput(f"{provider.url} did not answer a search: {_short(error)}. Run the same command again later.") from error
     return [(item.id, _scene(item, provider, settings.bands)) for item in items if _wanted(item, settings)]
 
@@ -130,6 +130,15 @@ def _scene(item: Any, provider: Provider, bands: tuple[str, ...]) -> Scene | str
         item.id, item.datetime.strftime("%Y-%m-%dT%H:%M:%SZ"), properties.get("eo:cloud_cover"), baseline(properties),
         carries_offset(properties), {band: parsed[key].uri for band, key in keys.items()}, item.geometry, _crs(properties),
     )  # fmt: skip
+
+
+def _no_stac() -> tuple[type[Exception], ...]:
+    """What pystac and pystac-client raise where an answer does not come, is no JSON, or is no STAC."""
+    from pystac.errors import STACError, STACTypeError
+    from pystac_client.exceptions import APIError
+    from requests import RequestException
+
+    return (APIError, STACError, STACTypeError, RequestException, ValueError, KeyError, TypeError, AttributeError)
 
 
 def _short(error: Exception) -> str:

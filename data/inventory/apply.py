@@ -21,7 +21,7 @@ import numpy as np
 from pyproj import Transformer
 from sqlite_utils import Database
 
-from data import catalogue, importing, screening, shards
+from data import catalogue, observing, screening, shards
 from data.errors import BadInput
 from data.importing import NO_LABEL, LegendClass
 from data.inventory.legends import Book
@@ -392,8 +392,8 @@ class _Shard:
             code = int(self.samples.new[self.at][row])
             cut = inventory[row][inside]
             clear = None if scl is None else ~np.isin(scl[row][inside], masked)
-            observed = importing.observe(
-                pixels[row][inside], importing.field_pixels(cut, code, cut.shape), self.collection.bands, self.collection.level, clear
+            observed = observing.observe(
+                pixels[row][inside], observing.field_pixels(cut, code, cut.shape), self.collection.bands, self.collection.level, clear
             )
             series[row] = observed.series
             for slot, image in images.get(row, ()):
