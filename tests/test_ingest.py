@@ -89,7 +89,7 @@ def world(earth):
 def impatient(monkeypatch):
     """Tries that follow at once, and nothing remembered from another test."""
     monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.01)
-    options = {"GDAL_HTTP_RETRY_DELAY": "0.01", "GDAL_HTTP_TIMEOUT": "5", "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/"}
+    options = {"GDAL_HTTP_RETRY_DELAY": "0.01", "GDAL_HTTP_TIMEOUT": "3", "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/"}
     monkeypatch.setattr(reading, "GDAL", reading.GDAL | options)
 
 
@@ -410,7 +410,7 @@ def test_searches_never_cross_the_antimeridian():
     "fault",
     [
         {"status": 503, "times": 2}, {"status": 429, "retry_after": 0, "times": 2}, {"status": 500, "times": 5},
-        {"truncate": True, "times": 2}, {"html": True, "times": 1},
+        {"truncate": True, "times": 2}, {"html": True, "times": 1}, {"slow": 6, "times": 1},
     ],
     ids=lambda fault: next(iter(fault)) + str(fault.get("status", "")),
 )  # fmt: skip
