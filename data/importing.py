@@ -7,6 +7,7 @@ adds its rows, so a killed import leaves only whole shards, and running it again
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -88,6 +89,9 @@ class CollectionSpec:
     origin: dict = field(default_factory=dict)
     split: str = ""
 
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
 
 @dataclass(frozen=True)
 class NewSample:
@@ -130,6 +134,16 @@ class NewSample:
     sources: tuple[tuple[str, ...], ...] = ()
     history: dict[int, int] | None = None
     part: str | None = None
+
+
+def check_name(collection: str) -> None:
+    """See that a name can be a collection's: it names folders and files too.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    if not re.fullmatch(r"\w[\w.-]{0,99}", collection):
+        raise BadInput(f"{collection!r} cannot be a collection's name. Take up to 100 letters, digits, hyphens, dots and underscores.")
 
 
 NO_LABEL = LegendClass(0, "No label", "Sans étiquette", "#c8c8c8")  # of samples whose inventory code is not known

@@ -70,15 +70,20 @@ def field_pixels(inventory: np.ndarray | None, code: int, shape: tuple[int, int]
     """
     if inventory is None or code == NO_CODE:
         return np.ones(shape, dtype=bool)
-    from scipy import ndimage  # late: half a second that only imports need
+    from scipy import ndimage
 
     parts, _ = ndimage.label(inventory == code)
     centre = parts[shape[0] // 2, shape[1] // 2]
     field = parts == centre if centre else inventory == code
-    inner = ndimage.binary_erosion(field, iterations=EDGE_PX)
-    if inner.any():
-        return inner
-    return field if field.any() else np.ones(shape, dtype=bool)
+    return shrunk(field, EDGE_PX) if field.any() else np.ones(shape, dtype=bool)
+
+
+def shrunk(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A mask (h, w) without what lies within `pixels` of its edge; the mask itself where nothing would be left."""
+    from scipy import ndimage  # late: half a second that only imports need
+
+    inner = ndimage.binary_erosion(mask, iterations=pixels)
+    return inner if inner.any() else mask
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

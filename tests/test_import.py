@@ -153,6 +153,12 @@ def test_a_planned_import_makes_only_what_is_missing_and_tries_again_what_failed
     np.testing.assert_array_equal(patch.pixels, by_name["D4-2018"].pixels)
 
 
+@pytest.mark.parametrize("name", ["", "..", "../elsewhere", "a/b", ".hidden", "a\nb", "x" * 101])
+def test_a_name_that_is_no_folder_of_the_workspace_is_refused(fields, name):
+    with pytest.raises(BadInput, match="cannot be a collection's name"):
+        replace(fields[0], name=name)
+
+
 def test_an_import_that_makes_no_sample_makes_no_collection(empty, fields):
     def nothing(wanted):
         told = Report()

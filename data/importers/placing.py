@@ -9,9 +9,9 @@ from rasterio.errors import CRSError
 from rasterio.features import geometry_mask, shapes
 from rasterio.transform import Affine
 from rasterio.warp import transform, transform_geom
-from scipy import ndimage
 from shapely.geometry import mapping, shape
 
+from data import observing
 from data.errors import BadInput
 from data.importers.described import Unusable
 from data.importers.manifest import Entry
@@ -84,8 +84,7 @@ def field(outline: dict | None, pixels: np.ndarray, crs: str, transform_: tuple[
     mask = geometry_mask([projected], pixels.shape[-2:], Affine(*transform_), invert=True)
     if mask.all() or not mask.any():
         return None
-    inner = ndimage.binary_erosion(mask)
-    return inner if inner.any() else mask
+    return observing.shrunk(mask, 1)
 
 
 def _pixel(entry: Entry, crs: str, transform_: tuple[float, ...]) -> tuple[float, float]:

@@ -89,7 +89,7 @@ def fetch(part: Part, tick: Callable[[str], None] = lambda scene: None) -> tuple
     """
     work = _Work(part, Report(), {target.name: target.grid for target in part.targets})
     by_name = {target.name: target for target in part.targets}
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         first = next((band for band in VISIBLE if band in part.settings.bands), part.settings.bands[0])
         pairs = [(scene, target.name) for target in part.targets for scene in target.scenes]
         _read(work, pool, pairs, (SCL, first), tick)
@@ -108,7 +108,8 @@ def fetch(part: Part, tick: Callable[[str], None] = lambda scene: None) -> tuple
     return _samples(work, images, made), work.report
 
 
-def _threads() -> int:
+def threads() -> int:
+    """How many files are read at once: reading is mostly waiting for a server."""
     return min(16, 4 * len(os.sched_getaffinity(0)))
 
 

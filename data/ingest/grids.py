@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from data import observing
 from data.errors import BadInput
 from data.ingest.settings import PIXEL_M
 
@@ -72,14 +73,12 @@ def inside(polygon: dict, grid: Grid) -> np.ndarray:
     from rasterio.features import geometry_mask
     from rasterio.transform import Affine
     from rasterio.warp import transform_geom
-    from scipy import ndimage
 
     projected = transform_geom("EPSG:4326", grid.crs, polygon)
     mask = geometry_mask([projected], (grid.size, grid.size), Affine(*grid.transform), invert=True)
     if not mask.any():
         mask[grid.size // 2, grid.size // 2] = True
-    inner = ndimage.binary_erosion(mask)
-    return inner if inner.any() else mask
+    return observing.shrunk(mask, 1)
 
 
 @cache

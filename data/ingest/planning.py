@@ -7,7 +7,6 @@ lists by then.
 import hashlib
 import json
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ from pathlib import Path
 from data import catalogue
 from data.errors import BadInput
 from data.ingest import grids, reading, scenes, settings
-from data.ingest.fetching import Part, Target
+from data.ingest.fetching import Part, Target, threads
 from data.ingest.grids import Grid
 from data.ingest.providers import SCL, Provider
 from data.ingest.reading import Asset
@@ -29,6 +28,7 @@ from data.report import Report
 from data.workspace import Workspace
 
 ALIGNED_UP_TO = 1.5  # dates are shared slots while their number is at most this multiple of a sample's most
+UNKNOWN = "unknown"  # region of a site whose file names none
 NO_SCENE = "samples without a scene"
 NO_BAND = "scenes without a needed band"
 NATIVE_M = {"B01": 60, "B09": 60, "B02": 10, "B03": 10, "B04": 10, "B08": 10}  # the other bands and SCL: 20
@@ -136,8 +136,8 @@ def _targets(wanted: Settings, sites: list[Site], found: list[Scene]) -> list[Ta
             at = {*map(int, tree.query(Polygon(grids.outline(grid)), predicate="intersects")), *everywhere}
             names = [found[place].id for place in sorted(at) if season.start <= date.fromisoformat(found[place].day) <= season.end]
             target = Target(
-                f"{site.name}-{season.year}", site.name, site.lon, site.lat, site.region, season.year, site.polygon, grid, tuple(names),
-                site.crop_in(season.year) or 0,
+                f"{site.name}-{season.year}", site.name, site.lon, site.lat, site.region or UNKNOWN, season.year, site.polygon, grid,
+                tuple(names), site.crop_in(season.year) or 0,
             )  # fmt: skip
             targets.append(target)
     return targets
@@ -174,17 +174,13 @@ def summary(plan: Plan, shard_size: int) -> dict:
         "sites": len({target.site for target in plan.targets}), "samples": len(plan.targets), "scenes": len(plan.scenes),
         "images": sum(len(scenes.passes(plan.scenes[name] for name in target.scenes)) for target in plan.targets),
         "bytes": None if pace is None else round(pixels * pace.bytes_a_pixel),
-        "seconds": None if pace is None else math.ceil((opens * pace.open_seconds + windows * pace.read_seconds) / _readers()),
+        "seconds": None if pace is None else math.ceil((opens * pace.open_seconds + windows * pace.read_seconds) / threads()),
         "months": [{"month": month, "scenes": of_month[month], "samples": samples[month]} for month in sorted(of_month)],
     }  # fmt: skip
 
 
 def _by_name(plan: Plan) -> dict[str, Target]:
     return {target.name: target for target in plan.targets}
-
-
-def _readers() -> int:
-    return min(16, 4 * len(os.sched_getaffinity(0)))
 
 
 def _counts(plan: Plan, shard_size: int) -> tuple[int, Counter, int]:

@@ -86,9 +86,10 @@ def size(asset: Asset, provider: Provider) -> tuple[int, int]:
     try:
         with rasterio.Env(**GDAL, **provider.gdal), rasterio.open(href) as source:
             pixels = source.width * source.height
-        told = requests.head(href, timeout=30).headers.get("Content-Length") if href.startswith("http") else None
+        answer = requests.head(href, timeout=30) if href.startswith("http") else None
     except (RasterioError, requests.RequestException) as error:
         raise Unreadable(str(error)) from error
+    told = answer.headers.get("Content-Length") if answer is not None and answer.ok else None
     return int(told or 2 * pixels), pixels
 
 

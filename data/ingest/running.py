@@ -38,10 +38,7 @@ def spec(plan: Plan, title: str) -> CollectionSpec:
 
 def _crops(plan: Plan) -> tuple[int, ...]:
     known = {entry.code for entry in aci.legend()}
-    counts: dict[int, int] = {}
-    for target in plan.targets:
-        if target.inventory_code in known:
-            counts[target.inventory_code] = counts.get(target.inventory_code, 0) + 1
+    counts = Counter(target.inventory_code for target in plan.targets if target.inventory_code in known)
     return tuple(sorted(counts, key=lambda code: (-counts[code], code))) or aci.CROPS
 
 

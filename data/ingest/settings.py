@@ -7,6 +7,7 @@ from datetime import date
 
 from data.bands import L2A_BANDS
 from data.errors import BadInput
+from data.importing import check_name
 from data.screening import MASKED_SCL
 
 PIXEL_M = 10
@@ -62,6 +63,7 @@ class Settings:
         Raises:
             BadInput: a value makes no sense.
         """
+        check_name(self.collection)
         unknown = [band for band in self.bands if band not in L2A_BANDS]
         if unknown or not self.bands:
             raise BadInput(f"There is no band {', '.join(unknown) or '(none given)'} in Sentinel-2 L2A. It has {', '.join(L2A_BANDS)}.")
@@ -76,8 +78,10 @@ class Settings:
                 raise BadInput(f"{day!r} is no date. Write it as 2019-06-30.") from None
         if self.start and self.end < self.start:
             raise BadInput(f"The date range ends ({self.end}) before it starts ({self.start}). Swap the two.")
-        if any(month not in range(1, 13) for month in self.months):
-            raise BadInput(f"Months are 1 to 12, not {', '.join(map(str, self.months))}.")
+        if not self.months or any(month not in range(1, 13) for month in self.months):
+            raise BadInput(f"Months are 1 to 12, not {', '.join(map(str, self.months)) or 'none'}.")
+        if not all(1 <= year <= 9998 for year in self.years):
+            raise BadInput(f"{', '.join(map(str, self.years))} are no years. Write them as 2019,2020.")
         if self.resampling not in RESAMPLING:
             raise BadInput(f"There is no resampling {self.resampling!r}. Choose nearest or bilinear.")
         return self
