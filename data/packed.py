@@ -169,6 +169,11 @@ class Block:
         """(n, T) int64 day of year, 0 = no image."""
         return day_of_year(self.dates)
 
+    @property
+    def months(self) -> np.ndarray:
+        """(n, T) int64 month 1 ... 12, 0 = no image."""
+        return np.where(self.dates > 0, _MONTHS[self.dates] % 12 + 1, 0)
+
     def series(self) -> np.ndarray:
         """(n, T, B) float32 reflectance 0..1, NaN = no data."""
         return reflectance(self.pixels)

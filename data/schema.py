@@ -284,6 +284,25 @@ alter table image add column told integer not null default 0 check (told in (0, 
 """
 
 
+DOUBT = """
+-- The samples of a run, the one whose label is most likely wrong first: out-of-fold probabilities ranked by confident learning.
+create table suspect (
+    run         text not null references run (name),
+    sample      integer not null references sample (id),
+    rank        integer not null,           -- 1 = the label most likely wrong
+    given       text not null,              -- learned_class.name of the label that is doubted
+    suggested   text not null,              -- learned_class.name that the model holds likeliest
+    quality     real not null,              -- 0..1, of the label: low = likely wrong
+    probability real not null,              -- out of fold, of the given class
+    counted     integer not null check (counted in (0, 1)),   -- 1: among those that confident learning counts as errors
+    reason      text not null,              -- what the card says
+    primary key (run, sample)
+) without rowid;
+
+create unique index suspect_rank on suspect (run, rank);
+"""
+
+
 def _execute(db: Database, script: str) -> None:
     """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
     statement = ""
@@ -318,3 +337,8 @@ def inflow(db: Database) -> None:
 @migrations()
 def told(db: Database) -> None:
     _execute(db, TOLD)
+
+
+@migrations()
+def doubt(db: Database) -> None:
+    _execute(db, DOUBT)

@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from data import catalogue
 from data import workspace as workspaces
 from data.command import Group, as_json, report
 from data.errors import CannotTrain, CropcheckError
@@ -34,22 +35,43 @@ def main() -> None:
 
 @main.command()
 @click.option("--collection", help="What to learn from. Not needed with --run.")
-@click.option("--model", default=registry.DEFAULT, show_default=True, help=f"{' or '.join(registry.MODELS)}.")
+@click.option("--model", help=f"{', '.join(registry.MODELS)}.  [ltae for series, pixelset for patches]")
 @click.option("--labels", type=click.Choice(settings.LABELS), help="The map's, only verified ones, or those in force.  [inventory]")
-@click.option("--inputs", type=click.Choice(settings.INPUTS), help="What the model is shown.  [bands+indices]")
+@click.option("--unverified-weight", type=float, help="Weight of a label in force that nobody verified, beside 1.  [0.85]")
+@click.option("--limit", type=int, help="Learn from at most this many labelled samples; 0 = all.  [0]")
+@click.option("--inputs", help="bands, indices, rgb, names of bands and indices, joined by +.  [bands+indices]")
+@click.option("--day-of-year/--no-day-of-year", default=None, help="Whether the model is told the day of year of each date.")
 @click.option("--dates", type=click.Choice(settings.DATES), help="All dates, or only those of quality ok.")
-@click.option("--split", type=click.Choice(settings.METHODS), help="Which samples judge: random by site, or spatial blocks.  [random]")
+@click.option("--months", help="Numbers joined by +, as 6+7; empty = all. For models of one image also best, or each.")
+@click.option("--split", help="random by site, block, region, year, or the name of a stored split.  [random]")
+@click.option("--shares", help="Per cent of train, validation and test part.  [60/20/20]")
 @click.option("--folds", type=int, help="Predict every sample out of K folds; 0 = train, validation and test parts.  [0]")
 @click.option("--block-side", "block_side_m", type=float, help="Side of a block in metres.  [10000]")
+@click.option("--held-out", help="Regions or years of the test part, joined by +; without it one fold for each.")
+@click.option("--watched", help="Regions or years of the validation part, joined by +.")
 @click.option("--seed", type=int, help="Of split, weights, batches and augmentation.  [0]")
 @click.option("--epochs", type=int, help="Passes over the training part.")
+@click.option("--patience", type=int, help="Epochs without a better validation metric before it stops; 0 = never.")
+@click.option("--metric", type=click.Choice(settings.METRICS), help="Of the validation part, that chooses the best epoch.  [macro_f1]")
 @click.option("--batch-size", type=int)
+@click.option("--optimizer", type=click.Choice(settings.OPTIMIZERS))
 @click.option("--learning-rate", type=float)
+@click.option("--warmup", type=float, help="Share of the epochs in which the learning rate rises.")
+@click.option("--decay", type=click.Choice(settings.DECAYS), help="Of the learning rate after the warm-up.  [cosine]")
+@click.option("--weight-decay", type=float)
+@click.option("--label-smoothing", type=float)
+@click.option("--class-weights/--no-class-weights", default=None, help="Every class weighs the same in the loss.")
+@click.option("--date-drop", type=float, help="Share of a season's dates hidden at random in every batch.")
+@click.option("--date-shift", type=float, help="Standard deviation, in days, by which seasons are moved at random.")
+@click.option("--noise", type=float, help="Standard deviation of the noise on standardised inputs.")
+@click.option("--turns/--no-turns", default=None, help="Flip and turn patches at random.")
 @click.option("--device", type=click.Choice(settings.DEVICES), help="auto takes a GPU where there is one.  [auto]")
+@click.option("--memory", type=click.Choice(settings.MEMORY), help="All inputs on the device, or read batch by batch.  [auto]")
+@click.option("--threads", type=int, help="Of the processor; 0 = what the model is fastest with.  [0]")
 @click.option("--run", help="Go on with the run of this name, instead of starting a new one.")
 @click.option("--lock", type=int, hidden=True, help="File descriptor of the run's lock, held by the process that started this one.")
 @as_json
-def train(collection: str | None, model: str, run: str | None, lock: int | None, as_json: bool, **chosen: object) -> None:
+def train(collection: str | None, model: str | None, run: str | None, lock: int | None, as_json: bool, **chosen: object) -> None:
     """Train a model, predict every sample with it, and print its figures.
 
     Settings that are not given take the value that suits the model. The run can be watched on the Train page.
@@ -60,6 +82,7 @@ def train(collection: str | None, model: str, run: str | None, lock: int | None,
         folder = runs.resumable(workspace, run) if lock is None else rundir.at(workspace.runs, run)
     elif collection:
         given = {name: value for name, value in chosen.items() if value is not None}
+        model = model or registry.default(is_series=catalogue.collection(workspace.store, collection).is_series)
         folder = runs.create(workspace, TrainConfig.for_model(model, collection, **given))
     else:
         raise click.UsageError("Say what to learn from with --collection, or which run to go on with with --run.")

@@ -36,10 +36,12 @@ def load(path: Path, device: str = "cpu") -> dict:
         content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise CannotTrain(f"The checkpoint {path} is missing. Resume the run, or train again.") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, OSError) as error:
         raise CannotTrain(f"The checkpoint {path} cannot be read: {error}. Train again.") from error
-    if content.get("format") != FORMAT:
-        raise CannotTrain(f"The checkpoint {path} has format {content.get('format')}; this version reads {FORMAT}. Update this checkout.")
+    if not isinstance(content, dict) or "format" not in content:
+        raise CannotTrain(f"The file {path} is no checkpoint of Cropcheck. Train again.")
+    if content["format"] != FORMAT:
+        raise CannotTrain(f"The checkpoint {path} has format {content['format']}; this version reads {FORMAT}. Update this checkout.")
     return content
 
 
@@ -54,9 +56,32 @@ def content(config: TrainConfig, classes: tuple[str, ...], bands: tuple[str, ...
     }  # fmt: skip
 
 
+def check_bands(stored: dict, bands: tuple[str, ...]) -> None:
+    """Refuse a checkpoint of other bands than these.
+
+    Raises:
+        CannotTrain: it was trained on others, or on another order of them.
+    """
+    if tuple(stored["bands"]) != bands:
+        raise CannotTrain(
+            f"The checkpoint was trained on the bands {', '.join(stored['bands'])}; the collection has {', '.join(bands)}. "
+            "Train a model on this collection."
+        )
+
+
 def classifier(stored: dict, part: str) -> Classifier:
-    """The trained model of one part of a checkpoint."""
+    """The trained network of one part of a checkpoint.
+
+    Raises:
+        CannotTrain: its numbers do not fit the model, the inputs or the classes that it names.
+    """
     config = TrainConfig.from_json(stored["config"])
     model = Classifier(config, tuple(stored["bands"]), len(stored["classes"]))
-    model.load_state_dict(stored["parts"][part])
+    try:
+        model.load_state_dict({"features.known": torch.ones_like(model.features.known)} | stored["parts"][part])  # 0.2 had no known shares
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise CannotTrain(
+            f"The checkpoint's numbers do not fit {config.model} on {config.inputs} with {len(stored['classes'])} classes: it is of an "
+            f"earlier version, or damaged ({str(error).splitlines()[0]}). Train again."
+        ) from error
     return model

@@ -1,146 +1,245 @@
-"""What a model is shown: each sample's reflectance series, or its best image, read from the shards. NumPy and the store only."""
+"""What a model is shown: each sample's reflectance series, pixels of its field, its patches, or its best one. NumPy and the store only.
 
+Patches are not read here: `Rows` reads them from the shards when they are asked for, batch by batch or all at once.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from data import catalogue, packed, shards
-from data.errors import PixelsUnreadable
+from data.bands import NO_DATA
+from data.catalogue import Collection
+from data.errors import CannotTrain, PixelsUnreadable
 from data.workspace import Workspace
+from modeling import pixelsets, registry
+from modeling.config import EACH, TrainConfig
 from modeling.samples import Samples
 
 IMAGES = """
-select i.sample, i.slot, i.day, i.clear, i.quality, n.mean as ndvi
+select i.sample, i.slot, i.day, cast(substr(i.acquired, 6, 2) as integer) as month, i.clear, i.quality, n.mean as ndvi
 from image_quality i join sample s on s.id = i.sample
 left join index_stat n on n.image = i.image and n.name = 'NDVI'
 where s.collection = ?
 """
+OK, CLOUD, BAD = packed.OK, packed.CLOUD, packed.BAD  # qualities as numbers; 0 = no image
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An array (N, ...) whose rows lie in shards and are read when they are asked for.
+
+    maps: memory maps (n, T, ...) of the shards. shard, row: (N,) where each sample lies.
+    slots: (N,) the one slot of each sample, whose axis is then gone; or (t,) those that all samples keep, in order.
+    """
+
+    maps: tuple[np.ndarray, ...]
+    shard: np.ndarray
+    row: np.ndarray
+    slots: np.ndarray
+    one_slot: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        dates = () if self.one_slot else (len(self.slots),)
+        return (len(self.row), *dates, *self.maps[0].shape[2:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.maps[0].dtype
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Of all rows, were they in memory."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """(n,) int positions -> (n, ...), copied into memory."""
+        result = np.empty((len(index), *self.shape[1:]), dtype=self.dtype)
+        whole = not self.one_slot and len(self.slots) == self.maps[0].shape[1]
+        for number in np.unique(self.shard[index]):
+            mine = np.flatnonzero(self.shard[index] == number)
+            rows = self.row[index[mine]]
+            if self.one_slot:
+                result[mine] = self.maps[number][rows, self.slots[index[mine]]]
+            else:
+                result[mine] = self.maps[number][rows] if whole else self.maps[number][rows[:, None], self.slots]
+        return result
 
 
 @dataclass(frozen=True)
 class Pixels:
     """The inputs of every sample of a collection, N in the order of `Samples`.
 
-    kind: "series": values (N, T, B) float32 reflectance 0..1, NaN = missing;
-        "image": values (N, B, H, W) uint16 reflectance x 10 000, 0 = no data.
-    present: (N, T) bool, whether the date counts (T = 1 for images).
+    kind: of the model, as in `registry`:
+        "series": values (N, T, B) float32 reflectance 0..1, NaN = missing; or uint16 as below;
+        "pixels": values (N, T, B, S) uint16 reflectance x 10 000, 0 = no data; S pixels of the field at every date, in no order;
+        "sequence": values (N, T, B, H, W) uint16;
+        "image": values (N, B, H, W) uint16 of one date; or (N, T, B, H, W), where each image is an example of its own.
+    present: (N, T) bool, whether the date counts (T = 1 for one date).
     days: (N, T) float32 day of year, 0 where there is no image.
     bands: names along the B axis.
     """
 
     kind: str
-    values: np.ndarray
+    values: np.ndarray | Rows
     present: np.ndarray
     days: np.ndarray
     bands: tuple[str, ...]
 
+    @property
+    def seen(self) -> np.ndarray:
+        """(N,) bool, whether the model is shown anything of the sample."""
+        return self.present.any(axis=1)
 
-def load(workspace: Workspace, samples: Samples, kind: str, dates: str) -> Pixels:
-    """Read what a model of this kind is shown.
 
-    Args:
-        kind: "series" or "image".
-        dates: "all" takes every date but those marked bad, "clear" only those of quality ok; a sample that has none of these
-            keeps every date, because a prediction from cloudy dates says more than none.
+@dataclass(frozen=True)
+class Dates:
+    """The images of every sample, N in the order of `Samples`; (N, T) each.
+
+    days: int64 day of year, 0 = no image. months: int64 1 ... 12.
+    quality: int64, OK, CLOUD, BAD; 0 = no image, or one without any data.
+    rank: float64, how well the image shows a crop: the greenest of the clear ones first.
+    """
+
+    days: np.ndarray
+    months: np.ndarray
+    quality: np.ndarray
+    rank: np.ndarray
+
+
+def load(workspace: Workspace, samples: Samples, config: TrainConfig) -> Pixels:
+    """Read what the model of `config` is shown, of the months and dates that it asks for.
+
+    A sample that has no date of the wanted quality in these months is shown those of any, because a prediction from cloudy dates says
+    more than none.
 
     Raises:
+        CannotTrain: no sample has an image in these months.
         PixelsUnreadable: a shard is missing, damaged or of another shape than the catalogue says.
     """
-    collection = catalogue.collection(workspace.store, samples.collection)
+    collection, kind = catalogue.collection(workspace.store, samples.collection), registry.named(config.model).kind
+    dates = (_packed_dates if collection.packed else _dates)(workspace, collection, samples)
+    asked = _asked(dates, config, collection)
+    if kind == registry.IMAGE and config.months != EACH:
+        return _best(workspace, collection, samples, dates, asked)
+    slots = np.flatnonzero(asked.any(axis=0))
+    usable = asked & ((dates.quality == OK) if config.dates == "clear" else (dates.quality != BAD))
+    present = np.where(usable.any(axis=1, keepdims=True), usable, asked)[:, slots]
+    values = READERS[kind](workspace, collection, samples, slots)
+    return Pixels(kind, values, present, dates.days[:, slots].astype(np.float32), collection.bands)
+
+
+def _asked(dates: Dates, config: TrainConfig, collection: Collection) -> np.ndarray:
+    """(N, T) bool, the images of the months that are asked for."""
+    months = config.month_numbers
+    asked = (dates.quality > 0) & (np.isin(dates.months, months) if months else True)
+    if not asked.any():
+        there = ", ".join(map(str, np.unique(dates.months[dates.quality > 0]))) or "none at all"
+        raise CannotTrain(f"No sample of {collection.name} has an image in the months {config.months}; there are images in {there}.")
+    return asked
+
+
+def _best(workspace: Workspace, collection: Collection, samples: Samples, dates: Dates, asked: np.ndarray) -> Pixels:
+    """One image a sample: the best of those asked for."""
+    rank = np.where(asked, dates.rank, -np.inf)
+    slots, rows = rank.argmax(axis=1), np.arange(len(samples))
+    present = asked[rows, slots]
+    days = np.where(present, dates.days[rows, slots], 0).astype(np.float32)
     if collection.packed:
-        return _load_packed(workspace, collection, samples, kind, dates)
+        values = _packed_pixels(workspace, collection, samples)[rows, slots]
+    else:
+        values = _rows(workspace, collection, samples, slots, one_slot=True)
+    return Pixels(registry.IMAGE, values, present[:, None], days[:, None], collection.bands)
+
+
+def _dates(workspace: Workspace, collection: Collection, samples: Samples) -> Dates:
     with workspace.store.reading() as db:
+        db.conn.row_factory = None
         images = db.execute(IMAGES, [samples.collection]).fetchall()
-    row_of = {int(sample): row for row, sample in enumerate(samples.ids)}
-    if kind == "image":
-        slots, days = _best_images(images, row_of)
-        shape = (collection.slots, len(collection.bands), collection.height, collection.width)
-        return Pixels(kind, _read(workspace, collection, samples, "", shape, slots), (days > 0)[:, None], days[:, None], collection.bands)
-    days, usable = _dates(images, row_of, collection.slots, dates)
-    series = _read(workspace, collection, samples, ".series", (collection.slots, len(collection.bands)))
-    return Pixels(kind, series, _present(series, usable), days, collection.bands)
+    shape = len(samples), collection.slots
+    found = Dates(*(np.zeros(shape, dtype=np.int64) for _ in range(3)), np.full(shape, -np.inf))
+    numbers, slots, days, months, clear, quality, ndvi = zip(*images, strict=True) if images else [()] * 7
+    at = np.searchsorted(samples.ids, np.array(numbers, dtype=np.int64)), np.array(slots, dtype=np.int64)
+    found.days[at], found.months[at] = days, months
+    found.quality[at] = [packed.QUALITIES.index(word) for word in quality]
+    found.rank[at] = _ranks(found.quality[at], np.array(clear, dtype=np.float64), np.array(ndvi, dtype=np.float64))
+    series = _series(workspace, collection, samples, np.arange(collection.slots))
+    found.quality[~np.isfinite(series).any(axis=2)] = 0
+    return found
 
 
-def _present(series: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """(N, T) the usable dates that have data; all that have where none is usable."""
-    seen = np.isfinite(series).any(axis=2)
-    usable = usable & seen
-    return np.where(usable.any(axis=1, keepdims=True), usable, seen)
+def _ranks(quality: np.ndarray, clear: np.ndarray, ndvi: np.ndarray) -> np.ndarray:
+    """The greenest of the clear ones (quality ok), for the crop is then at its fullest; with none clear, the clearest."""
+    level = np.select([quality == OK, quality == CLOUD, quality == BAD], [9.0, 6.0, 3.0], -np.inf)
+    return level + np.where(quality == OK, np.nan_to_num(ndvi, nan=-1.0), clear)
 
 
-def _load_packed(workspace: Workspace, collection: catalogue.Collection, samples: Samples, kind: str, dates: str) -> Pixels:
-    """`load` for a packed collection: dates and qualities come from its shards, one at a time."""
-    count, slots, bands = len(samples), collection.slots, len(collection.bands)
-    if kind == "image":
-        images, day = np.zeros((count, bands, 1, 1), dtype=np.uint16), np.zeros(count, dtype=np.float32)
-        for block in packed.blocks(workspace, collection, samples.ids):
-            at, best = np.searchsorted(samples.ids, block.samples), _best_slots(block)
-            rows = np.arange(len(best))
-            images[at, :, 0, 0], day[at] = block.pixels[rows, best], block.days[rows, best]
-        return Pixels(kind, images, (day > 0)[:, None], day[:, None], collection.bands)
-    series, days = np.full((count, slots, bands), np.nan, dtype=np.float32), np.zeros((count, slots), dtype=np.float32)
-    present = np.zeros((count, slots), dtype=bool)
+def _packed_dates(workspace: Workspace, collection: Collection, samples: Samples) -> Dates:
+    shape = len(samples), collection.slots
+    found = Dates(*(np.zeros(shape, dtype=np.int64) for _ in range(3)), np.full(shape, -np.inf))
     for block in packed.blocks(workspace, collection, samples.ids):
-        at, values = np.searchsorted(samples.ids, block.samples), block.series()
-        length = values.shape[1]
-        usable = block.quality == packed.OK if dates == "clear" else (block.dates > 0) & (block.quality != packed.BAD)
-        series[at, :length], days[at, :length], present[at, :length] = values, block.days, _present(values, usable)
-    return Pixels(kind, series, present, days, collection.bands)
+        at, length = np.searchsorted(samples.ids, block.samples), block.dates.shape[1]
+        has_data = (block.pixels != NO_DATA).any(axis=2)
+        found.days[at, :length], found.quality[at, :length] = block.days, np.where(has_data, block.quality, 0)
+        found.months[at, :length] = block.months
+        found.rank[at, :length] = _ranks(block.quality, np.ones(block.quality.shape), block.index("NDVI"))
+    return found
 
 
-def _best_slots(block: packed.Block) -> np.ndarray:
-    """(n,) the slot that shows each sample best, as `_best_images`: the greenest of the clear ones, else of the cloudy ones."""
-    ndvi = np.nan_to_num(block.index("NDVI"), nan=-1.0)
-    rank = np.select([block.quality == packed.OK, block.quality == packed.CLOUD, block.dates > 0], [9.0, 6.0, 3.0], 0.0)
-    return (rank + ndvi).argmax(axis=1)
+Reader = Callable[[Workspace, Collection, Samples, np.ndarray], np.ndarray | Rows]
 
 
-def _dates(images: list, row_of: dict[int, int], slots: int, dates: str) -> tuple[np.ndarray, np.ndarray]:
-    """(N, T) day of year, and (N, T) whether the quality lets the date count."""
-    days = np.zeros((len(row_of), slots), dtype=np.float32)
-    usable = np.zeros((len(row_of), slots), dtype=bool)
-    for image in images:
-        at = row_of[image["sample"]], image["slot"]
-        days[at] = image["day"]
-        usable[at] = image["quality"] == "ok" if dates == "clear" else image["quality"] != "bad"
-    return days, usable
+def _series(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:
+    if collection.packed:
+        return _packed_pixels(workspace, collection, samples)[:, slots, :, 0, 0]
+    return _rows(workspace, collection, samples, slots, kind=".series")[np.arange(len(samples))]
 
 
-def _best_images(images: list, row_of: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) slot of the image that shows each sample best, and (N,) its day of year, 0 where a sample has no image.
-
-    Best is the greenest of the clear ones (quality ok): the crop is then at its fullest. With none clear, the clearest.
-    """
-    slots, days = np.zeros(len(row_of), dtype=np.int64), np.zeros(len(row_of), dtype=np.float32)
-    best: dict[int, tuple] = {}
-    for image in images:
-        ok = image["quality"] == "ok"
-        rank = (ok, image["quality"] == "cloud", 0.0 if ok else image["clear"], -1.0 if image["ndvi"] is None else image["ndvi"])
-        sample = image["sample"]
-        if sample not in best or rank > best[sample]:
-            best[sample] = rank
-            slots[row_of[sample]], days[row_of[sample]] = image["slot"], image["day"]
-    return slots, days
+def _field_pixels(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:
+    if collection.packed:
+        return _packed_pixels(workspace, collection, samples)[:, slots, :, :, 0]
+    return pixelsets.load(workspace, collection, samples, slots)
 
 
-def _read(
-    workspace: Workspace, collection: catalogue.Collection, samples: Samples, kind: str, shape: tuple[int, ...],
-    slots: np.ndarray | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Rows of all shards in the order of `samples`; only each sample's slot where `slots` is given."""
-    folder, names = workspace.shards(samples.collection), np.array(samples.shards)
-    result = None
-    for shard in sorted(set(samples.shards)):
-        path = shards.path_of(folder, shard, kind, collection.side)
-        array, mine = shards.open_map(path), np.flatnonzero(names == shard)
-        rows = samples.rows[mine]
-        if array.shape[1:] != shape or rows.max() >= len(array):
+def _patches(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray | Rows:
+    if collection.packed:
+        return _packed_pixels(workspace, collection, samples)[:, slots]
+    return _rows(workspace, collection, samples, slots)
+
+
+READERS: dict[str, Reader] = {
+    registry.SERIES: _series, registry.PIXELS: _field_pixels, registry.SEQUENCE: _patches, registry.IMAGE: _patches,
+}  # fmt: skip
+
+
+def _packed_pixels(workspace: Workspace, collection: Collection, samples: Samples) -> np.ndarray:
+    """(N, T, B, 1, 1) uint16."""
+    result = np.zeros((len(samples), collection.slots, len(collection.bands), 1, 1), dtype=np.uint16)
+    for block in packed.blocks(workspace, collection, samples.ids):
+        result[np.searchsorted(samples.ids, block.samples), : block.pixels.shape[1], :, 0, 0] = block.pixels
+    return result
+
+
+def _rows(
+    workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray, *, kind: str = "", one_slot: bool = False
+) -> Rows:
+    """The rows of all shards in the order of `samples`."""
+    names, numbers = np.unique(samples.shards, return_inverse=True)
+    shape = (collection.slots, len(collection.bands), *(() if kind else (collection.height, collection.width)))
+    maps = []
+    for number, shard in enumerate(names):
+        path = shards.path_of(workspace.shards(samples.collection), shard, kind, collection.side)
+        array, last = shards.open_map(path), samples.rows[numbers == number].max()
+        if array.shape[1:] != shape or last >= len(array):
             raise PixelsUnreadable(
-                f"{path} holds an array of shape {array.shape}; the catalogue expects at least {rows.max() + 1} samples of {shape}. "
+                f"{path} holds an array of shape {array.shape}; the catalogue expects at least {last + 1} samples of {shape}. "
                 "Restore the file from a backup, or import the collection again into a new workspace."
             )
-        part = array[rows] if slots is None else array[rows, slots[mine]]
-        if result is None:
-            result = np.empty((len(samples), *part.shape[1:]), dtype=part.dtype)
-        result[mine] = part
-    return result
+        maps.append(array)
+    return Rows(tuple(maps), numbers, samples.rows, slots, one_slot)

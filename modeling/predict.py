@@ -8,23 +8,16 @@ import torch
 
 from data.errors import CannotTrain
 from data.workspace import Workspace
-from modeling import checkpoint, machine, pixels, registry, rundir, samples, splits
+from modeling import checkpoint, estimators, machine, pixels, registry, rundir, samples, splits
 from modeling.config import TrainConfig
-from modeling.fitting import Tensors, scores
-from modeling.pixels import Pixels
+from modeling.feeding import Feed
+from modeling.fitting import scores
 from modeling.samples import UNLABELLED, Samples
 
 OUTSIDE = "outside"  # part of a sample that the run neither learned from nor is judged by
 
 
-def on_device(source: Pixels, truth: np.ndarray, device: torch.device) -> Tensors:
-    """All samples as tensors, resident on the device; uint16 pixels as int16 of the same bits."""
-    values = source.values.view(np.int16) if source.values.dtype == np.uint16 else source.values
-    arrays = (np.ascontiguousarray(values), source.present, source.days, truth)
-    return Tensors(*(torch.from_numpy(array).to(device) for array in arrays))
-
-
-def probabilities(stored: dict, data: Tensors, parts: np.ndarray) -> np.ndarray:
+def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
     """Class probabilities of every sample, out of fold where the run has folds.
 
     Args:
@@ -33,20 +26,33 @@ def probabilities(stored: dict, data: Tensors, parts: np.ndarray) -> np.ndarray:
 
     Returns:
         (N, K) float32; rows sum to 1.
+
+    Raises:
+        CannotTrain: the checkpoint is of other bands than the collection has.
     """
+    checkpoint.check_bands(stored, feed.source.bands)
     result = np.zeros((len(parts), len(stored["classes"])), dtype=np.float32)
     for part in stored["parts"]:
         index = np.flatnonzero(parts == part) if part.startswith("fold-") else np.arange(len(parts))
-        model = checkpoint.classifier(stored, part).to(data.truth.device)
-        logits = scores(model, data, torch.from_numpy(index).to(data.truth.device))
-        result[index] = logits.softmax(dim=1).cpu().numpy()
+        result[index] = _shares(stored, part, feed, index)
     return result
 
 
-def store(workspace: Workspace, run: str, known: Samples, truth: list[str | None], parts: list[str], shares: np.ndarray) -> None:
+def _shares(stored: dict, part: str, feed: Feed, index: np.ndarray) -> np.ndarray:
+    config = TrainConfig.from_json(stored["config"])
+    if registry.named(config.model).estimator:
+        return estimators.probabilities(stored["parts"][part], config, feed.source, index, len(stored["classes"]))
+    model = checkpoint.classifier(stored, part).to(feed.device)
+    return scores(model, feed, torch.from_numpy(index)).softmax(dim=1).cpu().numpy()
+
+
+def store(
+    workspace: Workspace, run: str, known: Samples, truth: list[str | None], parts: list[str], shares: np.ndarray, seen: np.ndarray
+) -> None:
     """Replace the run's predictions, all at once.
 
     Args:
+        seen: (N,) bool, whether the model was shown anything of the sample; of others nothing is predicted.
         truth: (N,) class name each sample is judged against, or None.
         parts: (N,) part of each sample; OUTSIDE where it has no truth.
         shares: (N, K) probabilities in the order of `known.classes`.
@@ -57,7 +63,7 @@ def store(workspace: Workspace, run: str, known: Samples, truth: list[str | None
             run, int(sample), parts[row], truth[row], known.classes[best[row]], round(float(shares[row, best[row]]), 5),
             json.dumps([round(float(share), 5) for share in shares[row]]),
         )
-        for row, sample in enumerate(known.ids)
+        for row, sample in enumerate(known.ids) if seen[row]
     ]  # fmt: skip
     with workspace.store.writing() as db:
         db.execute("delete from prediction where run = ?", [run])
@@ -84,17 +90,13 @@ def again(workspace: Workspace, name: str, *, device: str = "auto") -> int:
     known = samples.everything(workspace.store, config.collection, tuple(stored["classes"]))
     with workspace.store.reading() as db:
         before = {row["sample"]: row for row in db.execute("select sample, part, truth from prediction where run = ?", [name])}
-    data = on_device(_pixels(workspace, known, config), known.truth, machine.prepare(config))
-    folds = splits.stored(workspace.store, config, known).parts
-    shares = probabilities(stored, data, folds)
+    source = pixels.load(workspace, known, config)
+    feed = Feed(source, known.truth, np.ones(len(known)), machine.prepare(config), config.memory)
+    shares = probabilities(stored, feed, splits.stored(workspace.store, config, known).parts)
     parts = [before[sample]["part"] if sample in before else OUTSIDE for sample in known.ids.tolist()]
     truth = [before[sample]["truth"] if sample in before else None for sample in known.ids.tolist()]
-    store(workspace, name, known, truth, parts, shares)
-    return len(known)
-
-
-def _pixels(workspace: Workspace, known: Samples, config: TrainConfig) -> Pixels:
-    return pixels.load(workspace, known, registry.named(config.model).kind, config.dates)
+    store(workspace, name, known, truth, parts, shares, source.seen)
+    return int(source.seen.sum())
 
 
 def names_of(known: Samples) -> list[str | None]:

@@ -28,15 +28,19 @@ class Epoch:
 
     part: which of the run's trainings it belongs to: "train", or the fold that is left out.
     epoch: from 1.
-    val_loss, val_macro_f1: on the validation part; None where there is none.
+    val_loss, val_macro_f1, val_accuracy, val_kappa: on the validation part; None where there is none.
+    waited: how many of the seconds the device waited for data.
     """
 
     part: str
     epoch: int
     loss: float
-    val_loss: float | None
-    val_macro_f1: float | None
     seconds: float
+    waited: float = 0.0
+    val_loss: float | None = None
+    val_macro_f1: float | None = None
+    val_accuracy: float | None = None
+    val_kappa: float | None = None
 
 
 class RunDir(Folder):

@@ -14,7 +14,7 @@ from data.errors import CannotTrain
 from data.store import Store
 
 QUERY = """
-select s.id, s.name, s.site, i.lon, i.lat, s.shard, s.shard_row, l.verified,
+select s.id, s.name, s.site, s.year, s.inventory_code, i.region, i.lon, i.lat, s.shard, s.shard_row, l.verified,
     own.learned as inventory_class, force.learned as class_in_force
 from sample s
 join site i on i.id = s.site
@@ -23,7 +23,9 @@ left join legend_class own on own.collection = s.collection and own.code = s.inv
 left join legend_class force on force.collection = s.collection and force.code = l.code and force.code != 0
 where s.collection = ? order by s.id
 """
-COLUMNS = ("id", "name", "site", "lon", "lat", "shard", "shard_row", "inventory_class")
+COLUMNS = (
+    "id", "name", "site", "year", "region", "lon", "lat", "shard", "shard_row", "inventory_code", "inventory_class", "verified",
+)  # fmt: skip
 UNLABELLED = -1
 
 
@@ -34,7 +36,9 @@ class Samples:
     classes: names of the learned classes that have samples, in their fixed order.
     truth: int64 position in `classes`; UNLABELLED (-1) where the chosen labels give none.
     inventory: int64 position in all learned classes by the inventory; -1 where its code is in none. Splits go by it.
-    lon, lat: EPSG:4326.
+    verified: bool, whether a curator agreed with the label or gave it.
+    codes: int64 inventory code of the sample, 0 = none.
+    regions, years: of the sample. lon, lat: EPSG:4326.
     last_event: the newest decision known to this reading.
     """
 
@@ -43,12 +47,16 @@ class Samples:
     ids: np.ndarray
     names: tuple[str, ...]
     sites: np.ndarray
+    regions: np.ndarray
+    years: np.ndarray
     lon: np.ndarray
     lat: np.ndarray
     shards: tuple[str, ...]
     rows: np.ndarray
     truth: np.ndarray
     inventory: np.ndarray
+    verified: np.ndarray
+    codes: np.ndarray
     last_event: int
 
     def __len__(self) -> int:
@@ -102,8 +110,10 @@ def _samples(collection: str, names: list[str], classes: tuple[str, ...], rows: 
     columns = {key: [row[key] for row in rows] for key in COLUMNS}
     return Samples(
         collection, classes, np.array(columns["id"]), tuple(columns["name"]), np.array(columns["site"]),
-        np.array(columns["lon"]), np.array(columns["lat"]), tuple(columns["shard"]), np.array(columns["shard_row"]),
-        _positions(chosen, classes), _positions(columns["inventory_class"], names), last_event,
+        np.array(columns["region"]), np.array(columns["year"]), np.array(columns["lon"]), np.array(columns["lat"]),
+        tuple(columns["shard"]), np.array(columns["shard_row"]),
+        _positions(chosen, classes), _positions(columns["inventory_class"], names),
+        np.array(columns["verified"], dtype=bool), np.array(columns["inventory_code"]), last_event,
     )  # fmt: skip
 
 

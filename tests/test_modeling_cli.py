@@ -51,7 +51,7 @@ def test_train_tells_people_the_figures_with_intervals(empty):
     ("arguments", "message"),
     [
         (("train", "--collection", "mars"), "There is no collection 'mars'"),
-        ((*QUICK, "--model", "alexnet"), "There is no model 'alexnet'; choose one of ltae, resnet18"),
+        ((*QUICK, "--model", "alexnet"), "There is no model 'alexnet'; choose one of ltae, pixelset"),
         ((*QUICK, "--labels", "verified"), "No sample of toy has a verified label"),
         ((*QUICK, "--folds", "1"), "1 folds cannot be made"),
         ((*QUICK, "--folds", "40"), "too few for 40 shares"),

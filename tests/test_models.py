@@ -7,7 +7,7 @@ import torch
 from data import indices, shards
 from data.errors import CannotTrain, PixelsUnreadable, UnknownCollection, UnknownModel
 from modeling import checkpoint, pixels, registry, samples
-from modeling.classifier import DIFFERENCES, Classifier, Features, decoded
+from modeling.classifier import Classifier, Features, decoded
 from modeling.config import TrainConfig
 from modeling.models.ltae import LTAE
 from tests import modeling_world as toy
@@ -71,7 +71,7 @@ def test_index_channels_agree_with_the_indices_of_the_app(kind):
     features = Features(ALL_BANDS, "indices", kind)
     found = features(values) if kind == "series" else features(values).squeeze(-1).movedim(1, -1)
     by_name = {band: reflectance[..., at].numpy() for at, band in enumerate(ALL_BANDS)}
-    names = [*DIFFERENCES, "PSRI"]
+    names = [channel.name for channel in features.channels]
     for name in ("NDVI", "PSRI"):
         expected = np.clip(indices.compute(name, by_name), -2, 2)
         np.testing.assert_allclose(found[..., names.index(name)].numpy(), expected, atol=1e-5)
@@ -82,7 +82,7 @@ def test_channels_are_standardised_on_the_dates_that_count_and_unknown_is_zero()
     values[~present] = 99.0
     values[0, 0, 3] = torch.nan
     features = Features(ALL_BANDS, "bands", "series")
-    features.fit(values, present)
+    features.fit([(values[:20], present[:20]), (values[20:], present[20:])])
     found = features(values)[present]
     torch.testing.assert_close(found.mean(0), torch.zeros(12), atol=0.02, rtol=0)
     torch.testing.assert_close(found.std(0), torch.ones(12), atol=0.03, rtol=0)
@@ -97,7 +97,7 @@ def test_pixels_keep_their_sixteen_bits():
 
 
 def test_an_unknown_model_names_those_there_are():
-    with pytest.raises(UnknownModel, match="no model 'alexnet'; choose one of ltae, resnet18"):
+    with pytest.raises(UnknownModel, match="no model 'alexnet'; choose one of ltae, pixelset"):
         TrainConfig.for_model("alexnet", toy.NAME)
 
 
@@ -168,7 +168,7 @@ def test_missing_and_bad_dates_do_not_count(empty):
             select 'x', sample, id, 'ada', 'quality', 'bad', 1, '' from image where sample = 2 and slot = 3"""
         )
     known = samples.load(empty.store, toy.NAME, "inventory")
-    found = pixels.load(empty, known, "series", "all")
+    found = pixels.load(empty, known, toy.config())
     assert found.present[:3].tolist() == [[True, False, True, True], [True, True, True, False], [True] * 4]
     assert np.isnan(found.values[0, 1]).all()
     assert found.days[2].tolist() == [122, 153, 183, 214]
@@ -176,8 +176,8 @@ def test_missing_and_bad_dates_do_not_count(empty):
 
 def test_the_image_of_a_static_model_is_the_greenest_clear_one(empty):
     known = samples.load(toy.world(empty, size=8).store, toy.NAME, "inventory")
-    found = pixels.load(empty, known, "image", "clear")
-    assert found.values.shape == (39, 9, 8, 8)
+    found = pixels.load(empty, known, toy.config(model="resnet18"))
+    assert found.values.shape == found.values[np.arange(39)].shape == (39, 9, 8, 8)
     assert found.values.dtype == np.uint16
     assert found.days[:3, 0].tolist() == [153, 183, 214]  # wheat peaks in June, canola in July, soybean in August
 
@@ -188,16 +188,16 @@ def test_a_damaged_shard_is_named(empty):
     path = shards.path_of(empty.shards(toy.NAME), "0001", ".series")
     shards.write(path, np.zeros((2, 4, 9), dtype=np.float32))
     with pytest.raises(PixelsUnreadable, match=r"0001\.series\.npy holds an array of shape \(2, 4, 9\); .* at least 16 samples"):
-        pixels.load(empty, known, "series", "all")
+        pixels.load(empty, known, toy.config())
     path.unlink()
     with pytest.raises(PixelsUnreadable, match="is missing"):
-        pixels.load(empty, known, "series", "all")
+        pixels.load(empty, known, toy.config())
 
 
 def test_a_checkpoint_gives_back_the_same_model(tmp_path):
     config = toy.config()
     model = Classifier(config, toy.BANDS, 3).eval()
-    model.features.fit(torch.rand(20, 4, 9), torch.ones(20, 4, dtype=torch.bool))
+    model.features.fit([(torch.rand(20, 4, 9), torch.ones(20, 4, dtype=torch.bool))])
     checkpoint.save(tmp_path / "c.pt", checkpoint.content(config, ("a", "b", "c"), toy.BANDS, "hash", {"train": model.state_dict()}))
     again = checkpoint.classifier(checkpoint.load(tmp_path / "c.pt"), "train").eval()
     inputs = torch.rand(5, 4, 9), torch.ones(5, 4, dtype=torch.bool), torch.full((5, 4), 150.0)
