@@ -25,7 +25,11 @@ class Cancelled(BaseException):
     """The process was told to stop. Not an Exception, so nothing on the way swallows it."""
 
 
-@click.group(cls=Group)
+# Commands in modules of their own, imported when called: name -> module whose `command` it is.
+LATE: dict[str, str] = {}
+
+
+@click.group(cls=Group, late=LATE)
 def main() -> None:
     """Train crop classifiers on the labels in a workspace, and predict with them.
 
