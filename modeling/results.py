@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from modeling import metrics
+from modeling.calibration import Calibration
 from modeling.config import TrainConfig
 from modeling.metrics import Scores
 
@@ -19,6 +20,7 @@ class Results:
     scores: of the judged samples, with intervals.
     validation: of the validation part; None for folds.
     neighbour: of copying the label of the nearest sample learned from, a leakage check; on the same judged samples.
+    calibration: whether it is right as often as it says, on the judged samples; None for runs of earlier versions and without any.
     split: name of the stored split. last_event, content_hash: the dataset version it learned from.
     notes: what the reader should know, e.g. a class that a training part lacked.
     """
@@ -38,6 +40,7 @@ class Results:
     device: str
     seconds: float
     notes: tuple[str, ...] = field(default=())
+    calibration: Calibration | None = None
 
     def confusions(self, most: int) -> list[tuple[str, str, int]]:
         """The largest cells off the diagonal as (truth, predicted, samples), the largest first; only cells that hold samples."""
@@ -53,11 +56,11 @@ class Results:
 MATRICES = ("confusion", "validation", "neighbour")
 
 
-def to_json(facts: dict, matrices: dict[str, np.ndarray | None]) -> dict:
+def to_json(facts: dict, matrices: dict[str, np.ndarray | None], calibration: Calibration | None = None) -> dict:
     """The content of results.json: `facts` (all other fields of Results), the matrices, and their figures for people."""
     figures = {name: asdict(metrics.scores(counts, tuple(facts["classes"]))) for name, counts in matrices.items() if counts is not None}
     stored = {name: None if counts is None else counts.tolist() for name, counts in matrices.items()}
-    return facts | {"matrices": stored, "figures": figures}
+    return facts | {"matrices": stored, "figures": figures, "calibration": calibration and calibration.as_json()}
 
 
 def from_json(content: dict, run: str, config: TrainConfig) -> Results:
@@ -69,4 +72,5 @@ def from_json(content: dict, run: str, config: TrainConfig) -> Results:
         run, config, classes, tuple(content["colors"]), content["judged"], counts["confusion"], scored["confusion"],
         scored["validation"], scored["neighbour"], content["split"], content["last_event"], content["content_hash"],
         content["device"], content["seconds"], tuple(content["notes"]),
+        Calibration.from_json(content["calibration"]) if content.get("calibration") else None,
     )  # fmt: skip

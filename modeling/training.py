@@ -14,6 +14,7 @@ from data import catalogue
 from data.errors import CannotTrain
 from data.workspace import Workspace
 from modeling import checkpoint, estimators, inputs, machine, metrics, neighbour, pixels, predict, registry, results, samples, splits
+from modeling.calibration import calibration
 from modeling.classifier import Classifier
 from modeling.config import TrainConfig
 from modeling.feeding import Feed
@@ -219,7 +220,8 @@ def _results(workspace: Workspace, run: RunDir, job: Job, stored: dict, shares: 
         "last_event": known.last_event, "content_hash": job.content_hash, "device": run.read("status.json").get("device", ""),
         "seconds": round(seconds, 2), "notes": _notes(job, stored),
     }  # fmt: skip
-    return results.to_json(facts, matrices)
+    judged = np.isin(parts, list(taught)) & job.usable
+    return results.to_json(facts, matrices, calibration(known.truth[judged], shares[judged]))
 
 
 def _counts(job: Job, found: np.ndarray, chosen: np.ndarray) -> np.ndarray:
