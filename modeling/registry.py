@@ -150,3 +150,9 @@ def named(name: str) -> Model:
 def default(*, is_series: bool) -> str:
     """The model to take where nobody chose one: for parcel series, or for patches."""
     return DEFAULT if is_series else DEFAULT_OF_PATCHES
+
+
+def suited(*, is_series: bool) -> list[str]:
+    """The models for parcel series, or for patches, the default first. A single value per date holds no pattern in space."""
+    kinds = (SERIES,) if is_series else (PIXELS, SERIES, SEQUENCE, IMAGE)
+    return sorted((name for name, model in MODELS.items() if model.kind in kinds), key=lambda name: kinds.index(MODELS[name].kind))
