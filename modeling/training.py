@@ -64,12 +64,7 @@ def train(workspace: Workspace, run: RunDir) -> None:
     run.say("running", device=machine.described(device), message="")
     job = prepare(workspace, config, device)
     _record(workspace, run, job)
-    stored = _known_checkpoint(run, job)
-    for lesson in job.lessons:
-        if lesson.part not in stored["parts"]:
-            stored["parts"][lesson.part] = _fitted(run, job, lesson)
-            checkpoint.save(run.checkpoint, stored)
-    shares = predict.probabilities(stored, job.feed, job.split.parts)
+    stored, shares = learned(run, job)
     parts = np.where(job.usable, job.split.parts, predict.OUTSIDE)
     predict.store(workspace, run.name, job.known, predict.names_of(job.known), parts.tolist(), shares, job.feed.source.seen)
     run.write("results.json", _results(workspace, run, job, stored, shares, time.perf_counter() - start))
@@ -77,9 +72,19 @@ def train(workspace: Workspace, run: RunDir) -> None:
     run.say("finished")
 
 
-def prepare(workspace: Workspace, config: TrainConfig, device: torch.device) -> Job:
-    """Read labels, split and pixels."""
-    known = samples.load(workspace.store, config.collection, config.labels)
+def learned(run: RunDir, job: Job) -> tuple[dict, np.ndarray]:
+    """Train every lesson that the run's folder does not hold yet; give the checkpoint and (N, K) probabilities of every sample."""
+    stored = _known_checkpoint(run, job)
+    for lesson in job.lessons:
+        if lesson.part not in stored["parts"]:
+            stored["parts"][lesson.part] = _fitted(run, job, lesson)
+            checkpoint.save(run.checkpoint, stored)
+    return stored, predict.probabilities(stored, job.feed, job.split.parts)
+
+
+def prepare(workspace: Workspace, config: TrainConfig, device: torch.device, known: Samples | None = None) -> Job:
+    """Read labels, split and pixels. known: samples with other labels than the store's, for experiments."""
+    known = samples.load(workspace.store, config.collection, config.labels) if known is None else known
     split = splits.stored(workspace.store, config, known)
     source = pixels.load(workspace, known, config)
     lessons = _lessons(config, known, split.parts, source.seen)
