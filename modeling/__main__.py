@@ -26,7 +26,9 @@ class Cancelled(BaseException):
 
 
 # Commands in modules of their own, imported when called: name -> module whose `command` it is.
-LATE: dict[str, str] = {}
+LATE: dict[str, str] = {
+    "compare": "modeling.commands.compare",
+}
 
 
 @click.group(cls=Group, late=LATE)

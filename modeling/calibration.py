@@ -74,7 +74,7 @@ def calibration(truth: np.ndarray, shares: np.ndarray, *, bins: int = BINS, seed
     squares = (shares.astype(np.float64) ** 2).sum(axis=1) - 2 * shares[np.arange(len(truth)), truth] + 1
     rows = tuple(
         Bin(at / bins, (at + 1) / bins, int(counts[at]), float(means[at] / counts[at]), wilson(int(rights[at]), int(counts[at])))
-        for at in np.flatnonzero(counts)
+        for at in np.flatnonzero(counts).tolist()
     )
     interval, chance = _drawn(value, held, sure, true, bins, seed)
     return Calibration(len(truth), interval, chance, float(squares.mean()), float(confidence.mean()), float(right.mean()), rows)
@@ -87,7 +87,7 @@ def _drawn(value: float, held: np.ndarray, sure: np.ndarray, true: np.ndarray, b
     share = np.divide(true, held, out=np.zeros(len(held)), where=held > 0)
     again = random.multinomial(total, held / total, size=RESAMPLES)
     errors = _error(again, again * mean, random.binomial(again, share), bins)
-    low, high = np.percentile(errors, (2.5, 97.5))
+    low, high = np.percentile(errors, (2.5, 97.5)).tolist()
     perfect = random.binomial(held.astype(np.int64), np.clip(mean, 0, 1), size=(RESAMPLES, len(held)))
     chance = float(np.percentile(_error(held, sure, perfect, bins), 95))
     least = 0.0 if value <= chance else max(0.0, min(value, 2 * value - high))
