@@ -19,7 +19,7 @@ LABELS = {
 }
 CHOSEN = "chosen"
 INPUTS = {
-    "bands+indices": "All bands and six indices", "bands": "All bands", "indices": "Six indices", "rgb": "RGB",
+    "bands+indices": "Bands and six indices", "bands": "Bands", "indices": "Six indices", "rgb": "RGB",
     CHOSEN: "Chosen one by one …",
 }  # fmt: skip
 SPLITS = {"random": "Random by site", "block": "Spatial blocks", "region": "By region", "year": "By year"}
@@ -44,7 +44,7 @@ def show(store: Store, collection: Collection) -> Settings:
         with st.expander("How it learns"):
             chosen |= _learning(model)
     with st.expander("Device, seed and size"):
-        chosen |= _device()
+        chosen |= _device(model)
     return chosen
 
 
@@ -152,21 +152,24 @@ def _learning(model: str) -> Settings:
     number(left, "Label smoothing", "label_smoothing", 0.0, 0.9, step=0.01)
     number(middle, "Hidden dates", "date_drop", 0.0, 0.9, step=0.05, help="Share of a season's dates hidden at random in every batch.")
     number(right, "Noise", "noise", 0.0, 2.0, step=0.05, help="Standard deviation, on standardised inputs.")
-    number(left, "Season shift (days)", "date_shift", 0.0, 60.0, step=1.0, help="Seasons are moved at random by about so many days.")
-    with middle.container():
-        found["class_weights"] = st.toggle("Balance classes", default.class_weights, key=f"train.class_weights.{model}")
-        found["day_of_year"] = st.toggle("Day of year", default.day_of_year, key=f"train.day_of_year.{model}")
-    found["turns"] = right.toggle("Turn patches", default.turns, key=f"train.turns.{model}")
+    number(left, "Shift (days)", "date_shift", 0.0, 60.0, step=1.0, help="Seasons are moved at random by about so many days.")
+    with st.container(horizontal=True):
+        for title, name in (("Balance classes", "class_weights"), ("Day of year", "day_of_year"), ("Turn patches", "turns")):
+            found[name] = st.toggle(title, getattr(default, name), key=f"train.{name}.{model}")
     return found
 
 
-def _device() -> Settings:
+def _device(model: str) -> Settings:
     left, middle, right = st.columns(3)
+    dates = settings.TrainConfig.for_model(model, "").dates
     return {
         "device": left.selectbox("Device", settings.DEVICES, key="train.device", help="auto: a GPU where there is one."),
-        "memory": middle.selectbox("Inputs in memory", list(MEMORY), format_func=MEMORY.get, key="train.memory"),
+        "memory": middle.selectbox("Inputs", list(MEMORY), format_func=MEMORY.get, key="train.memory", help="In memory, or read."),
         "threads": right.number_input("Threads", 0, 256, 0, key="train.threads", help="0: what the model is fastest with."),
         "seed": left.number_input("Seed", 0, 10_000, 0, key="train.seed", help="Of split, weights, batches and augmentation."),
-        "limit": middle.number_input("At most samples", 0, 10_000_000, 0, key="train.limit", help="To learn from; 0: all."),
-        "dates": right.selectbox("Dates", settings.DATES, key="train.dates", help="all: but those marked bad; clear: only of quality ok."),
-    }
+        "limit": middle.number_input("Samples", 0, 10_000_000, 0, key="train.limit", help="At most so many to learn from; 0: all."),
+        "dates": right.selectbox(
+            "Dates", settings.DATES, settings.DATES.index(dates), key=f"train.dates.{model}",
+            help="all: every image but those marked bad; clear: only those of quality ok.",
+        ),
+    }  # fmt: skip
