@@ -1,29 +1,15 @@
 """`python -m modeling`: train models, predict with them, and list the runs."""
 
-import os
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from types import FrameType
 
 import click
 
 from data import catalogue
 from data import workspace as workspaces
 from data.command import Group, as_json, report
-from data.errors import CannotTrain, CropcheckError
-from data.workspace import Workspace
 from modeling import config as settings
-from modeling import registry, rundir, runs
+from modeling import registry, rundir, runs, working
 from modeling.config import TrainConfig
-from modeling.rundir import RunDir
-
-
-class Cancelled(BaseException):
-    """The process was told to stop. Not an Exception, so nothing on the way swallows it."""
-
 
 # Commands in modules of their own, imported when called: name -> module whose `command` it is.
 LATE: dict[str, str] = {
@@ -92,7 +78,7 @@ def train(collection: str | None, model: str | None, run: str | None, lock: int 
         folder = runs.create(workspace, TrainConfig.for_model(model, collection, **given))
     else:
         raise click.UsageError("Say what to learn from with --collection, or which run to go on with with --run.")
-    _work(workspace, folder, lock)
+    working.work(workspace, folder, lock)
     found = runs.results(workspace, folder.name)
     report({"run": folder.name} | folder.read("results.json"), summary(found), as_json=as_json)
 
@@ -105,7 +91,7 @@ def predict(run: str, device: str, as_json: bool) -> None:
     """Predict every sample of the run's collection again, e.g. after new samples came in."""
     workspace = workspaces.current().open()
     rundir.at(workspace.runs, run)
-    _quiet_threads()
+    working.quiet_threads()
     from modeling import predict as prediction
 
     count = prediction.again(workspace, run, device=device)
@@ -132,61 +118,6 @@ def summary(found: runs.Results) -> str:
     for row in found.scores.per_class:
         lines.append(f"  {row.name}: precision {row.precision:.3f}, recall {row.recall:.3f}, F1 {row.f1:.3f}, {row.support} samples")
     return "\n".join(lines + [f"  {note}" for note in found.notes])
-
-
-def _work(workspace: Workspace, run: RunDir, lock: int | None) -> None:
-    """Train in this process, holding the run's lock, and leave its last word in the status whatever happens."""
-    if lock is not None:
-        _train(workspace, run)  # the lock came with the process and goes with it
-        return
-    with run.owned() as own:
-        if own is None:
-            raise CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
-        (run.path / "cancelled").unlink(missing_ok=True)
-        _train(workspace, run)
-
-
-def _train(workspace: Workspace, run: RunDir) -> None:
-    (run.path / "pid").write_text(str(os.getpid()))
-    _quiet_threads()
-    try:
-        with _stoppable(), redirect_stdout(sys.stderr):  # standard output is for figures alone
-            from modeling import training
-
-            training.train(workspace, run)
-    except Cancelled:
-        if run.read("results.json"):  # it was all done when the signal came
-            run.say("finished")
-            return
-        run.say("cancelled")
-        raise CannotTrain(f"The run {run.name} was cancelled. Resume it with: python -m modeling train --run {run.name}") from None
-    except CropcheckError as error:
-        run.say("failed", message=str(error))
-        raise
-    except BaseException as error:
-        run.say("failed", message=f"{type(error).__name__}: {error}")
-        raise
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn the signals that ask a process to stop into Cancelled."""
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Cancelled
-
-
-def _quiet_threads() -> None:
-    """Effective only before torch is imported."""
-    for name, value in runs.QUIET_THREADS.items():
-        os.environ.setdefault(name, value)
 
 
 if __name__ == "__main__":
