@@ -152,7 +152,7 @@ def _best(workspace: Workspace, collection: Collection, samples: Samples, dates:
     present = asked[rows, slots]
     days = np.where(present, dates.days[rows, slots], 0).astype(np.float32)
     if collection.packed:
-        values = _packed_pixels(workspace, collection, samples)[rows, slots]
+        values = _packed_pixels(workspace, collection, samples, np.arange(collection.slots))[rows, slots, :, None, None]
     else:
         values = _rows(workspace, collection, samples, slots, one_slot=True)
     return Pixels(registry.IMAGE, values, present[:, None], days[:, None], collection.bands)
@@ -197,19 +197,19 @@ Reader = Callable[[Workspace, Collection, Samples, np.ndarray], np.ndarray | Row
 
 def _series(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:
     if collection.packed:
-        return _packed_pixels(workspace, collection, samples)[:, slots, :, 0, 0]
+        return _packed_pixels(workspace, collection, samples, slots)
     return _rows(workspace, collection, samples, slots, kind=".series")[np.arange(len(samples))]
 
 
 def _field_pixels(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:
     if collection.packed:
-        return _packed_pixels(workspace, collection, samples)[:, slots, :, :, 0]
+        return _packed_pixels(workspace, collection, samples, slots)[..., None]
     return pixelsets.load(workspace, collection, samples, slots)
 
 
 def _patches(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray | Rows:
     if collection.packed:
-        return _packed_pixels(workspace, collection, samples)[:, slots]
+        return _packed_pixels(workspace, collection, samples, slots)[..., None, None]
     return _rows(workspace, collection, samples, slots)
 
 
@@ -218,11 +218,12 @@ READERS: dict[str, Reader] = {
 }  # fmt: skip
 
 
-def _packed_pixels(workspace: Workspace, collection: Collection, samples: Samples) -> np.ndarray:
-    """(N, T, B, 1, 1) uint16."""
-    result = np.zeros((len(samples), collection.slots, len(collection.bands), 1, 1), dtype=np.uint16)
+def _packed_pixels(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:
+    """(N, t, B) uint16 at the dates `slots`, held once: a country's parcels are a gigabyte."""
+    result = np.zeros((len(samples), len(slots), len(collection.bands)), dtype=np.uint16)
     for block in packed.blocks(workspace, collection, samples.ids):
-        result[np.searchsorted(samples.ids, block.samples), : block.pixels.shape[1], :, 0, 0] = block.pixels
+        there = slots[slots < block.pixels.shape[1]]
+        result[np.searchsorted(samples.ids, block.samples), : len(there)] = block.pixels[:, there]
     return result
 
 
