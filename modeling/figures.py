@@ -5,11 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from modeling.calibration import Calibration
+from modeling.evaluation import Comparison, Stratum
+from modeling.metrics import Interval
 from modeling.results import Results
 from modeling.rundir import Epoch
+from modeling.tables import title_of
 
 RIGHT, WRONG = "#2e7d32", "#c62828"  # the matrix's diagonal, and its errors
 LOSS, VALIDATION = "#1f77b4", "#d95f02"  # distinguishable with every kind of colour vision (ColorBrewer)
+ACCURACY, MACRO_F1, NEUTRAL = "#1f77b4", "#d95f02", "#8a938c"
+LINE = {"color": NEUTRAL, "dash": "dash", "width": 1}
 
 
 def confusion_figure(results: Results) -> go.Figure:
@@ -82,30 +88,111 @@ def training_curves(epochs: Sequence[Epoch]) -> go.Figure:
 
 
 def per_class_figure(results: Results, other: Results | None = None) -> go.Figure:
-    """F1 of every class in its official colour, with precision and recall as marks; or beside that of `other`, hatched."""
+    """F1 of every class in its official colour, with its 95 % interval, and precision and recall as marks; or beside that of `other`,
+    hatched."""
     rows = results.scores.per_class
     names = [f"{row.name} ({row.support})" for row in rows]
     figure = go.Figure()
     figure.add_bar(
-        x=names, y=[row.f1 for row in rows], name=f"F1, {results.run}", marker={"color": list(results.colors), "line": {"width": 1}},
-        text=[f"{row.f1:.2f}" for row in rows], textposition="outside", cliponaxis=False,
+        x=names, y=[row.f1 for row in rows], name="F1" if other is None else "F1 of this run",
+        marker={"color": list(results.colors), "line": {"width": 1, "color": "#5b655e"}},
+        error_y=_whiskers([row.f1_interval for row in rows]), hovertemplate="%{x}<br>F1 %{y:.3f}<extra></extra>",
     )  # fmt: skip
     if other:
-        found = {row.name: row.f1 for row in other.scores.per_class}
-        values = [found.get(row.name) for row in rows]
+        found = {row.name: row for row in other.scores.per_class}
+        known = [(name, found[row.name]) for name, row in zip(names, rows, strict=True) if row.name in found]
+        colors = [color for color, row in zip(results.colors, rows, strict=True) if row.name in found]
         figure.add_bar(
-            x=names, y=values, name=f"F1, {other.run}", text=["" if value is None else f"{value:.2f}" for value in values],
-            marker={"color": list(results.colors), "pattern": {"shape": "/"}, "line": {"width": 1}}, textposition="outside",
+            x=[name for name, _ in known], y=[row.f1 for _, row in known], name="F1 of the other run",
+            marker={"color": colors, "pattern": {"shape": "/"}, "line": {"width": 1, "color": "#5b655e"}},
+            error_y=_whiskers([row.f1_interval for _, row in known]), hovertemplate="%{x}<br>F1 %{y:.3f}<extra></extra>",
         )  # fmt: skip
     else:
         marks = (("precision", [row.precision for row in rows], "triangle-up"), ("recall", [row.recall for row in rows], "diamond"))
         for title, values, symbol in marks:
-            figure.add_scatter(x=names, y=values, name=title, mode="markers", marker={"symbol": symbol, "size": 9, "color": "#333333"})
+            figure.add_scatter(
+                x=names, y=values, name=title, mode="markers", marker={"symbol": symbol, "size": 9, "color": "#333333"},
+                hovertemplate=f"%{{x}}<br>{title} %{{y:.3f}}<extra></extra>",
+            )  # fmt: skip
     figure.update_layout(
-        height=360, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h", "y": 1.18}, barmode="group",
-        xaxis={"title": "Class (samples judged)"}, yaxis={"title": "F1, precision, recall", "range": [0, 1.1]},
+        height=340, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h", "y": 1.18}, barmode="group",
+        xaxis={"title": "Class (samples judged)", "tickangle": -30}, yaxis={"title": "F1, precision, recall", "range": [0, 1.05]},
     )  # fmt: skip
     return figure
+
+
+def reliability_figure(told: Calibration) -> go.Figure:
+    """Accuracy over confidence with 95 % intervals beside the line of a calibrated model; below, how many samples are how sure."""
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=LINE, name="as sure as right", hoverinfo="skip")
+    figure.add_scatter(
+        x=[row.confidence for row in told.bins], y=[row.accuracy.value for row in told.bins], mode="lines+markers", name="this run",
+        line={"color": ACCURACY, "width": 1}, marker={"size": 8}, error_y=_whiskers([row.accuracy for row in told.bins]),
+        customdata=[row.samples for row in told.bins],
+        hovertemplate="confidence %{x:.3f}<br>accuracy %{y:.3f}<br>%{customdata} samples<extra></extra>",
+    )  # fmt: skip
+    figure.add_bar(
+        x=[(row.low + row.high) / 2 for row in told.bins], y=[row.samples for row in told.bins], yaxis="y2", showlegend=False,
+        width=[row.high - row.low for row in told.bins], marker={"color": NEUTRAL, "line": {"color": "#ffffff", "width": 1}},
+        customdata=[f"{row.low:.2f}–{row.high:.2f}" for row in told.bins],
+        hovertemplate="confidence %{customdata}<br>%{y} samples<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(
+        height=420, margin={"l": 10, "r": 10, "t": 30, "b": 10}, legend={"orientation": "h", "y": 1.1},
+        xaxis={"title": "Confidence: the highest of the probabilities", "range": [0, 1.01], "anchor": "y2"},
+        yaxis={"title": "Accuracy", "range": [0, 1.03], "domain": [0.3, 1]},
+        yaxis2={"title": "Samples", "domain": [0, 0.22], "rangemode": "tozero"},
+    )  # fmt: skip
+    return figure
+
+
+def strata_figure(stratum: str, groups: Sequence[Stratum], overall: Results) -> go.Figure:
+    """Accuracy and macro-F1 of every group with 95 % intervals; dashed, those of all samples together."""
+    names = [f"{title_of(stratum, group.name)} ({group.scores.samples:,})" for group in groups]
+    figure = go.Figure()
+    for title, color, figures, whole, shift in (
+        ("accuracy", ACCURACY, [group.scores.accuracy for group in groups], overall.scores.accuracy, -0.12),
+        ("macro-F1", MACRO_F1, [group.scores.macro_f1 for group in groups], overall.scores.macro_f1, 0.12),
+    ):
+        figure.add_scatter(
+            x=[one.value for one in figures], y=[at + shift for at in range(len(names))], mode="markers", name=title,
+            marker={"size": 9, "color": color}, error_x=_whiskers(figures, color),
+            customdata=[[name, f"{one.low:.3f}–{one.high:.3f}"] for name, one in zip(names, figures, strict=True)],
+            hovertemplate=f"%{{customdata[0]}}<br>{title} %{{x:.3f}} (%{{customdata[1]}})<extra></extra>",
+        )  # fmt: skip
+        figure.add_vline(x=whole.value, line={"color": color, "dash": "dash", "width": 1})
+    figure.update_layout(
+        height=130 + 36 * max(2, len(names)), margin={"l": 10, "r": 10, "t": 30, "b": 10}, legend={"orientation": "h", "y": 1.15},
+        xaxis={"title": "Accuracy, macro-F1 (dashed: all samples)", "range": [0, 1.02]},
+        yaxis={"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5], "showgrid": False},
+    )  # fmt: skip
+    return figure
+
+
+def difference_figure(compared: Comparison) -> go.Figure:
+    """The difference of two runs in accuracy and macro-F1, with 95 % intervals: one that leaves out zero is a difference."""
+    figures = (compared.paired.accuracy, compared.paired.macro_f1)
+    figure = go.Figure()
+    figure.add_vline(x=0, line=LINE)
+    figure.add_scatter(
+        x=[one.value for one in figures], y=["accuracy", "macro-F1"], mode="markers", error_x=_whiskers(figures),
+        marker={"size": 10, "color": [ACCURACY, MACRO_F1]}, showlegend=False,
+        customdata=[f"{one.low:+.3f} to {one.high:+.3f}" for one in figures], hovertemplate="%{x:+.3f} (%{customdata})<extra></extra>",
+    )  # fmt: skip
+    reach = 1.15 * max(0.02, *(max(abs(one.low), abs(one.high)) for one in figures))
+    figure.update_layout(
+        height=170, margin={"l": 10, "r": 10, "t": 10, "b": 10}, yaxis={"range": [1.5, -0.5], "showgrid": False},
+        xaxis={"title": "Difference: right of the line, this run is better", "range": [-reach, reach], "tickformat": "+.2f"},
+    )  # fmt: skip
+    return figure
+
+
+def _whiskers(figures: Sequence[Interval], color: str = "#444444") -> dict:
+    """Error bars from intervals, which need not be symmetric."""
+    return {
+        "type": "data", "symmetric": False, "array": [one.high - one.value for one in figures],
+        "arrayminus": [one.value - one.low for one in figures], "thickness": 1.2, "width": 4, "color": color,
+    }  # fmt: skip
 
 
 def _cells(counts: np.ndarray, shares: np.ndarray, names: Sequence[str]) -> go.Scatter:

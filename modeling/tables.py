@@ -57,16 +57,16 @@ def words(config: TrainConfig) -> dict[str, str]:
 def of_runs(found: Sequence[Results]) -> Table:
     """One row a run: what it is, and its headline figures on the samples that judge it."""
     columns = (
-        "Run", "Model", "Labels", "Inputs", "Dates", "Split", "Samples", "Accuracy", "Kappa", "Macro-F1", "Average accuracy", "ECE",
-        "Copied", "Seconds",
+        "Run", "Accuracy", "Kappa", "Macro-F1", "Average accuracy", "ECE", "Copied", "Samples", "Split", "Labels", "Inputs", "Dates",
+        "Model", "Seconds",
     )  # fmt: skip
     rows = []
     for run in found:
-        scores = run.scores
+        scores, said = run.scores, words(run.config)
         rows.append((
-            run.run, *words(run.config).values(), scores.samples, scores.accuracy.value, scores.kappa.value, scores.macro_f1.value,
-            scores.average_accuracy.value, run.calibration.ece.value if run.calibration else None, run.neighbour.accuracy.value,
-            round(run.seconds),
+            run.run, scores.accuracy.value, scores.kappa.value, scores.macro_f1.value, scores.average_accuracy.value,
+            run.calibration.ece.value if run.calibration else None, run.neighbour.accuracy.value, scores.samples,
+            *(said[name] for name in columns[8:13]), round(run.seconds),
         ))  # fmt: skip
     return Table(columns, tuple(rows))
 

@@ -1,43 +1,57 @@
-"""Figures of a run as text and tables: headline with intervals, scores by class, the cells worth a look."""
+"""Figures of a run as text and tables: headline with intervals, the cells worth a look and what was found in them, scores by class."""
 
 import streamlit as st
 
+from modeling import tables
+from modeling.calibration import Calibration
+from modeling.evaluation import Checked
+from modeling.metrics import Interval
 from modeling.results import Results
 
-MOST_CELLS = 3
+MOST_CELLS = 4
+DIGITS = st.column_config.NumberColumn(format="%.3f")
+ECE_HELP = "Expected calibration error: the mean distance between how sure the model is and how often it is right. Lower is better."
+AA_HELP = "Average accuracy: mean recall of the classes, so that a rare class counts as much as a frequent one."
 
 
-def headline(found: Results, other: Results | None) -> None:
-    """Accuracy, kappa and macro-F1 with 95 % intervals, beside what copying the nearest sample's label gives."""
+def headline(found: Results, other: Results | None, calibration: Calibration | None) -> None:
+    """Accuracy, kappa, macro-F1, average accuracy and calibration with 95 % intervals, or beside another run with the difference to it."""
+    theirs = other.scores if other else None
     with st.container(horizontal=True):
-        for title, own, compared in (
-            ("Accuracy", found.scores.accuracy, other and other.scores.accuracy),
-            ("Kappa", found.scores.kappa, other and other.scores.kappa),
-            ("Macro-F1", found.scores.macro_f1, other and other.scores.macro_f1),
-        ):
-            delta = None if compared is None else f"{own.value - compared.value:+.3f} to the other run"
-            st.metric(f"{title} ({own.low:.3f}–{own.high:.3f})", f"{own.value:.3f}", delta)
-        st.metric(
-            "Nearest sample copied",
-            f"{found.neighbour.accuracy.value:.3f}",
-            help="Accuracy without looking at any pixel: the leakage check.",
-        )
+        _metric("Accuracy", found.scores.accuracy, theirs and theirs.accuracy)
+        _metric("Kappa", found.scores.kappa, theirs and theirs.kappa, "Cohen's kappa: agreement beyond chance.")
+        _metric("Macro-F1", found.scores.macro_f1, theirs and theirs.macro_f1, "Mean F1 of the classes.")
+        _metric("Average accuracy", found.scores.average_accuracy, theirs and theirs.average_accuracy, AA_HELP)
+        if calibration:
+            _metric("ECE", calibration.ece, other and other.calibration and other.calibration.ece, ECE_HELP, lower_is_better=True)
+        copied = "Accuracy of copying the label of the nearest sample learned from, without looking at any pixel: the leakage check."
+        _metric("Nearest copied", found.neighbour.accuracy, None, copied)
         st.metric("Samples judged", f"{found.scores.samples:,}")
+
+
+def _metric(title: str, own: Interval, other: Interval | None, explained: str | None = None, *, lower_is_better: bool = False) -> None:
+    if other is None:
+        st.metric(title, f"{own.value:.3f}", f"{own.low:.3f}–{own.high:.3f}", delta_color="off", delta_arrow="off", help=explained)
+    else:
+        difference = f"{own.value - other.value:+.3f}"
+        st.metric(title, f"{own.value:.3f}", difference, delta_color="inverse" if lower_is_better else "normal", help=explained)
+
+
+def words(found: Results) -> None:
+    """What the run is and what it is judged by, and what the reader should know."""
+    said = tables.words(found.config)
     judged = "the test part" if found.judged == "test" else "all folds, each sample by the model that never saw it"
     watched = f" · validation macro-F1 {found.validation.macro_f1}" if found.validation else ""
     st.caption(
-        f"{found.config.model} on {found.config.labels} labels · judged on {judged} of {found.split} · 95 % intervals · "
-        f"dataset version: event {found.last_event}, {found.content_hash[:8]} · {found.seconds:.0f} s on {found.device}{watched}"
+        f"**{said['Model']}** on {said['Labels']} labels · inputs: {said['Inputs']} · dates: {said['Dates']} · split: {said['Split']} · "
+        f"judged on {judged}{watched} · dataset version: event {found.last_event}, {found.content_hash[:8]} · "
+        f"{found.seconds:.0f} s on {found.device}"
     )
-    if other and other.split != found.split:
-        st.warning(
-            f"The two runs were judged on different samples ({found.split} and {other.split}): their figures do not compare directly."
-        )
-    for note in found.notes:
-        st.warning(note)
+    if found.notes:
+        st.warning("\n".join(f"- {note}" for note in found.notes) if len(found.notes) > 1 else found.notes[0])
 
 
-def worst_cells(found: Results) -> None:
+def worst_cells(found: Results, checked: dict[tuple[str, str], Checked]) -> None:
     """Buttons for the largest confusions, for those who would rather not aim at a cell."""
     cells = found.confusions(MOST_CELLS)
     if not cells:
@@ -45,7 +59,8 @@ def worst_cells(found: Results) -> None:
         return
     st.markdown("##### Look at these")
     for truth, predicted, count in cells:
-        label = f"{truth} read as {predicted}: {count}"
+        done = checked[truth, predicted].samples if (truth, predicted) in checked else 0
+        label = f"{truth} read as {predicted}: {count}" + (f" ({done} checked)" if done else "")
         st.button(
             label, key=f"results.worst.{truth}.{predicted}", icon=":material/arrow_forward:", on_click=open_cell, args=(truth, predicted)
         )
@@ -56,15 +71,49 @@ def open_cell(truth: str, predicted: str) -> None:
     st.session_state["results.cell"] = (truth, predicted)
 
 
+def what_was_found(found: Results, checked: dict[tuple[str, str], Checked]) -> None:
+    """Of the confused samples that curators have decided on: how many were errors of the label, how many of the model."""
+    cells = {cell: counts for cell, counts in checked.items() if cell[0] != cell[1]}
+    confused = sum(count for _, _, count in found.confusions(len(found.classes) ** 2))
+    if not confused:
+        return
+    st.markdown("##### What the checks found")
+    if not cells:
+        st.caption(f"None of the {confused} confused samples has been decided on yet. Open a cell, decide, and come back.")
+        return
+    total = sum(cells.values(), Checked())
+    st.markdown(
+        f"**{total.samples}** of {confused} confused samples are checked: the label was wrong in **{total.label_wrong}** "
+        f"({total.as_predicted} are what the model says), the model in **{total.label_right}**"
+        + (f"; {total.unsure} unsure." if total.unsure else ".")
+    )
+    st.dataframe(
+        [
+            {
+                "Cell": f"{truth} → {predicted}", "Checked": counts.samples, "Label wrong": counts.label_wrong,
+                "As predicted": counts.as_predicted, "Model wrong": counts.label_right, "Unsure": counts.unsure,
+            }
+            for (truth, predicted), counts in sorted(cells.items(), key=lambda cell: -cell[1].samples)
+        ],
+        hide_index=True, key="results.checked",
+        column_config={
+            "Cell": st.column_config.TextColumn(help="Label it was judged against → class that the model read."),
+            "Label wrong": st.column_config.NumberColumn(help="Relabelled to another class, or rejected."),
+            "As predicted": st.column_config.NumberColumn(help="Of those, relabelled to the class that the model read."),
+            "Model wrong": st.column_config.NumberColumn(help="The curator agreed with the label."),
+        },
+    )  # fmt: skip
+
+
 def per_class(found: Results, other: Results | None) -> None:
-    """Precision, recall, F1 and support of every class; with another run, the difference in F1."""
+    """Precision, recall, F1 and support of every class with intervals; with another run, the difference in F1."""
     theirs = {row.name: row.f1 for row in other.scores.per_class} if other else {}
     rows = [
-        {"Class": row.name, "Precision": row.precision, "Recall": row.recall, "F1": row.f1, "Samples": row.support}
-        | ({"F1 −other": row.f1 - theirs[row.name] if row.name in theirs else None} if other else {})
+        {
+            "Class": row.name, "Samples": row.support, "Precision": row.precision, "Recall": row.recall, "F1": row.f1,
+            "F1, 95 %": f"{row.f1_interval.low:.3f}–{row.f1_interval.high:.3f}",
+        } | ({"F1 −other": row.f1 - theirs[row.name] if row.name in theirs else None} if other else {})
         for row in found.scores.per_class
-    ]
-    st.dataframe(
-        rows, hide_index=True, key="results.classes",
-        column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("Precision", "Recall", "F1", "F1 −other")},
-    )  # fmt: skip
+    ]  # fmt: skip
+    names = ("Precision", "Recall", "F1", "F1 −other")
+    st.dataframe(rows, hide_index=True, key="results.classes", column_config=dict.fromkeys(names, DIGITS))

@@ -1,0 +1,79 @@
+"""What the Results page reads, kept until a run, its predictions or a decision can have changed it."""
+
+import streamlit as st
+
+from data import profiles
+from data.workspace import Workspace
+from modeling import evaluation, runs
+from modeling.calibration import Calibration
+from modeling.evaluation import Comparison, Judged, Stratum
+from modeling.results import Results
+
+Stamp = tuple[int, tuple]  # when results.json was written, and the state of decisions and samples
+
+
+def results(workspace: Workspace, run: str) -> Results:
+    """The figures of a finished run.
+
+    Raises:
+        UnknownRun: no run of that name, or it is not finished.
+    """
+    return _results(workspace, run, _written(workspace, run))
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _results(workspace: Workspace, run: str, written: int) -> Results:
+    return runs.results(workspace, run)
+
+
+def strata(workspace: Workspace, run: str, stratum: str) -> list[Stratum]:
+    """The run's scores in every group.
+
+    Raises:
+        CropcheckError: as `evaluation.by` and `evaluation.with_months`.
+    """
+    return _strata(workspace, run, stratum, _stamp(workspace, run))
+
+
+@st.cache_data(max_entries=100, show_spinner="Grouping the samples")
+def _strata(workspace: Workspace, run: str, stratum: str, stamp: Stamp) -> list[Stratum]:
+    of = _judged(workspace, run, stamp)
+    return evaluation.by(evaluation.with_months(workspace, of) if stratum == "month" else of, stratum)
+
+
+def calibration(workspace: Workspace, found: Results) -> Calibration | None:
+    """The run's calibration, worked out from its predictions where an earlier version trained it."""
+    return found.calibration or _calibration(workspace, found.run, _written(workspace, found.run))
+
+
+@st.cache_data(max_entries=100, show_spinner="Reading the predictions")
+def _calibration(workspace: Workspace, run: str, written: int) -> Calibration | None:
+    return evaluation.judged(workspace, run).calibration()
+
+
+def compared(workspace: Workspace, run: str, other: str) -> Comparison:
+    """The two runs on the samples that judge both.
+
+    Raises:
+        BadInput: there are none.
+    """
+    return _compared(workspace, run, other, _stamp(workspace, run), _stamp(workspace, other))
+
+
+@st.cache_data(max_entries=100, show_spinner="Comparing the runs")
+def _compared(workspace: Workspace, run: str, other: str, stamp: Stamp, other_stamp: Stamp) -> Comparison:
+    return evaluation.paired(_judged(workspace, run, stamp), _judged(workspace, other, other_stamp))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the predictions")
+def _judged(workspace: Workspace, run: str, stamp: Stamp) -> Judged:
+    return evaluation.judged(workspace, run)
+
+
+def _stamp(workspace: Workspace, run: str) -> Stamp:
+    return _written(workspace, run), profiles.version(workspace.store)
+
+
+def _written(workspace: Workspace, run: str) -> int:
+    path = workspace.runs / run / "results.json"
+    return path.stat().st_mtime_ns if path.exists() else 0
