@@ -77,3 +77,19 @@ def _channel(name: str, inputs: str, bands: tuple[str, ...]) -> Channel:
     if lacking:
         raise CannotTrain(f"The inputs {inputs!r} hold {name}, which needs {', '.join(lacking)}; the collection has {', '.join(bands)}.")
     return index
+
+
+def check_known(channels: tuple[Channel, ...], shares: list[float], named: str, collection: str) -> None:
+    """Refuse a channel of which the training part knows nothing.
+
+    shares: of each channel's values that are known. named: the inputs as text.
+
+    Raises:
+        CannotTrain: a share is 0.
+    """
+    for channel, share in zip(channels, shares, strict=True):
+        if share == 0:
+            raise CannotTrain(
+                f"{channel.name} has no value in any sample of the training part of {collection}. Leave it out of the inputs, "
+                f"which are {named}."
+            )

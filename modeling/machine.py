@@ -21,12 +21,18 @@ def prepare(config: TrainConfig) -> torch.device:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise CannotTrain("There is no GPU that PyTorch can use here; train with the device cpu or auto.")
-    wanted = config.threads or (SERIES_THREADS if registry.named(config.model).kind == "series" else processors())
-    torch.set_num_threads(min(wanted, processors()))
+    torch.set_num_threads(threads(config))
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     use_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
     return torch.device("cuda" if use_gpu else "cpu")
+
+
+def threads(config: TrainConfig) -> int:
+    """How many threads of the processor the run uses."""
+    model = registry.named(config.model)
+    of_one = model.kind == registry.SERIES and not model.estimator
+    return min(config.threads or (SERIES_THREADS if of_one else processors()), processors())
 
 
 def processors() -> int:

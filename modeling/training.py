@@ -154,7 +154,8 @@ def _fitted(run: RunDir, job: Job, lesson: Lesson) -> dict:
     torch.manual_seed(job.config.seed * 1000 + len(earlier))
     model = Classifier(job.config, job.feed.source.bands, len(job.known.classes)).to(job.feed.device)
     fit = Fit(model, job.feed, torch.from_numpy(lesson.teach), torch.from_numpy(lesson.watch), job.config, len(job.known.classes))
-    _check_channels(job, model)
+    shares = model.features.known.tolist()
+    inputs.check_known(model.features.channels, shares, job.config.inputs, job.config.collection)
     snapshot = _snapshot(run, job, lesson)
     if snapshot:
         fit.restore(snapshot)
@@ -182,16 +183,6 @@ def _estimated(run: RunDir, job: Job, lesson: Lesson) -> dict:
     run.append(epoch)
     print(_line(epoch, job.config), flush=True)
     return state
-
-
-def _check_channels(job: Job, model: Classifier) -> None:
-    """Refuse a channel of which the training part knows nothing."""
-    for channel, share in zip(model.features.channels, model.features.known.tolist(), strict=True):
-        if share == 0:
-            raise CannotTrain(
-                f"{channel.name} has no value in any sample of the training part of {job.known.collection}. Leave it out of the inputs, "
-                f"which are {job.config.inputs}."
-            )
 
 
 def _snapshot(run: RunDir, job: Job, lesson: Lesson) -> dict | None:
