@@ -14,7 +14,7 @@ from data.errors import BadInput, UnknownSample
 from data.importing import NO_LABEL
 from data.store import Store
 
-KINDS = {"all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0}  # kind -> number of values
+KINDS = {"all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0, "suspects": 1}  # kind -> number of values
 JUDGED = "(p.part = 'test' or p.part like 'fold-%')"  # predictions on samples that the run did not learn from
 
 
@@ -23,7 +23,8 @@ class Queue:
     """Which samples, in which order.
 
     kind: all; unverified (without a decision); crop (an inventory code); region; cell (run, truth, predicted: a cell of its
-        confusion matrix); random (all, in a fixed shuffled order).
+        confusion matrix); random (all, in a fixed shuffled order); suspects (run: the samples whose labels it judged, the label
+        most likely wrong first).
     values: what the kind needs.
     """
 
@@ -52,8 +53,8 @@ def parse(text: str) -> Queue:
     kind, *values = text.split(":")
     if kind not in KINDS or len(values) != KINDS[kind] or (kind == "crop" and not values[0].isdecimal()):
         raise BadInput(
-            f"There is no queue {text!r}. Use all, unverified, random, crop:CODE, region:NAME or cell:RUN:TRUTH:PREDICTED, "
-            "with special characters percent-encoded."
+            f"There is no queue {text!r}. Use all, unverified, random, crop:CODE, region:NAME, cell:RUN:TRUTH:PREDICTED or "
+            "suspects:RUN, with special characters percent-encoded."
         )
     return Queue(kind, tuple(unquote(value) for value in values))
 
@@ -66,6 +67,11 @@ def _rule(queue: Queue, collection: str) -> tuple[str, list]:
             f"where p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED} and s.collection = ?",
             [*queue.values, collection],
         )
+    if queue.kind == "suspects":
+        return (
+            "suspect u indexed by suspect_rank join sample s on s.id = u.sample where u.run = ? and s.collection = ?",
+            [*queue.values, collection],
+        )
     if queue.kind == "crop":
         return "sample s where s.collection = ? and s.inventory_code = ?", [collection, *queue.values]
     if queue.kind == "region":
@@ -74,7 +80,7 @@ def _rule(queue: Queue, collection: str) -> tuple[str, list]:
 
 
 # The columns that order a queue, each set together with its rule an index. A region's samples go site by site.
-KEYS = {"random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",)}
+KEYS = {"random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",), "suspects": ("u.rank",)}
 
 
 def _key(queue: Queue) -> tuple[str, ...]:
@@ -90,11 +96,16 @@ def _place(db: Database, queue: Queue, collection: str, sample: int) -> list[int
     row = db.execute("select id, shuffle, site, year from sample where id = ? and collection = ?", [sample, collection]).fetchone()
     if row is None:
         raise UnknownSample(f"There is no sample number {sample} in {collection}. Reload the page.")
+    if queue.kind == "suspects":
+        rank = db.execute("select rank from suspect where run = ? and sample = ?", [*queue.values, sample]).fetchone()
+        return [rank["rank"] if rank else 0]
     return {"random": [row["shuffle"], row["id"]], "region": [row["site"], row["year"]]}.get(queue.kind, [row["id"]])
 
 
 def following(store: Store, collection: str, queue: Queue, after: int | None, count: int) -> list[int]:
-    """Up to `count` samples after sample `after` (None: from the start). `unverified` leaves out what is decided.
+    """Up to `count` samples after sample `after` (None: from the start).
+
+    `unverified` leaves out what is decided, `suspects` what was decided since the run.
 
     Raises:
         UnknownSample: `after` is not in the collection.
@@ -118,6 +129,8 @@ def seek_sql(queue: Queue, collection: str, place: list[int], comparison: str) -
     rule, values = _rule(queue, collection)
     if queue.kind == "unverified" and comparison == ">":
         rule, values = "sample s where s.collection = ? and s.decision is null", [collection]
+    if queue.kind == "suspects" and comparison == ">":
+        rule += " and (s.decision is null or s.decision <= (select last_event from run where name = u.run))"
     if place:
         rule += f" and {_compared(queue, comparison)}"
     direction = "asc" if comparison == ">" else "desc"
@@ -169,6 +182,8 @@ def reason(store: Store, collection: str, queue: Queue) -> str:
     if queue.kind == "cell":
         run, truth, predicted = queue.values
         return f"Labelled {truth}, run {run} reads it as {predicted}." if truth != predicted else f"Run {run} agrees: {truth}."
+    if queue.kind == "suspects":
+        return f"The label may be wrong: run {queue.values[0]}."
     return {
         "all": "Every sample, in order.",
         "unverified": "No decision yet.",
@@ -181,12 +196,24 @@ def entries(store: Store, collection: str, queue: Queue, samples: list[int]) -> 
     """The samples with their positions and the reason; `samples` follow one another in the queue's order."""
     if not samples:
         return []
+    if queue.kind == "suspects":
+        return _doubted(store, queue.values[0], samples)
     why = reason(store, collection, queue)
     ranks = [position(store, collection, queue, samples[0])]
     with store.reading() as db:
         for before, sample in pairwise(samples):
             ranks.append(ranks[-1] + (_between(db, collection, before, sample) if queue.kind == "unverified" else 1))
     return [Entry(sample, rank, why) for sample, rank in zip(samples, ranks, strict=True)]
+
+
+def _doubted(store: Store, run: str, samples: list[int]) -> list[Entry]:
+    """The samples as the run doubts them; those that it does not rank are left out."""
+    found = []
+    with store.reading() as db:
+        for sample in samples:
+            row = db.execute("select sample, rank, reason from suspect where run = ? and sample = ?", [run, sample]).fetchone()
+            found += [Entry(*row)] if row else []
+    return found
 
 
 def _between(db: Database, collection: str, before: int, sample: int) -> int:
@@ -219,6 +246,17 @@ def cells(store: Store, collection: str) -> list[tuple[str, str, str, int]]:
             f"""select p.run, p.truth, p.predicted, count(*) as n from prediction p join run r on r.name = p.run
             where r.collection = ? and p.truth is not null and {JUDGED} group by p.run, p.truth, p.predicted
             order by r.created desc, p.truth = p.predicted, n desc""",
+            [collection],
+        ).fetchall()
+    return [tuple(row) for row in rows]
+
+
+def doubts(store: Store, collection: str) -> list[tuple[str, int]]:
+    """Runs whose labels are ranked, as (run, samples), the newest first."""
+    with store.reading() as db:
+        rows = db.execute(
+            """select u.run, count(*) as n from run r join suspect u on u.run = r.name where r.collection = ?
+            group by u.run order by r.created desc, u.run desc""",
             [collection],
         ).fetchall()
     return [tuple(row) for row in rows]

@@ -14,6 +14,7 @@ from modeling.config import TrainConfig
 # Commands in modules of their own, imported when called: name -> module whose `command` it is.
 LATE: dict[str, str] = {
     "compare": "modeling.commands.compare",
+    "suspects": "modeling.commands.suspects",
 }
 
 

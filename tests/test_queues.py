@@ -16,7 +16,7 @@ from tests.kinds_world import UNLABELLED
 
 CANADA = "canada-simulated-2019"
 ODD = "Île-du-Prince-Édouard: 50 % / \"north\" & 'south' +#?=\n"
-ALL_KINDS = ("all", "unverified", "crop:2", "region:QC", "region:NB", "cell:r-b:a:b", "random")
+ALL_KINDS = ("all", "unverified", "crop:2", "region:QC", "region:NB", "cell:r-b:a:b", "random", "suspects:r-b")
 
 
 def members(demo, condition: str, order: str = "s.id") -> list[int]:
@@ -174,10 +174,10 @@ def test_a_sample_of_another_collection_is_no_place_in_a_queue(demo):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "oldest", "all:1", "crop", "crop:barley", "crop:²", "crop:-1", "region", "cell:run-1:Barley", "cell:a:b:c:d"]
+    "text", ["", "oldest", "all:1", "crop", "crop:barley", "crop:²", "crop:-1", "region", "cell:run-1:Barley", "cell:a:b:c:d", "suspects"]
 )
 def test_what_names_no_queue_is_answered_with_those_there_are(text):
-    with pytest.raises(BadInput, match=r"There is no queue .* Use all, unverified, random, crop:CODE, region:NAME or cell:RUN"):
+    with pytest.raises(BadInput, match=r"There is no queue .* Use all, unverified, random, crop:CODE, region:NAME, cell:RUN"):
         queues.parse(text)
 
 
@@ -195,6 +195,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
         st.integers(0, 10**6).map(lambda code: Queue("crop", (str(code),))),
         names.map(lambda name: Queue("region", (name,))),
         st.tuples(names, names, names).map(lambda values: Queue("cell", values)),
+        names.map(lambda run: Queue("suspects", (run,))),
     )
 )
 def test_a_queue_survives_being_written_into_an_address(queue):
@@ -250,6 +251,13 @@ def fill(db: Database, name: str, samples: int, first: int) -> None:
         {
             "run": f"r-{name}", "sample": number, "part": "test", "truth": "a", "predicted": "ab"[number % 2], "probability": 1,
             "probabilities": "[]",
+        }
+        for number in numbers
+    )  # fmt: skip
+    db["suspect"].insert_all(
+        {
+            "run": f"r-{name}", "sample": number, "rank": 1 + (number - first) * 7_919 % samples, "given": "a", "suggested": "b",
+            "quality": 0.5, "probability": 0.5, "counted": 0, "reason": "",
         }
         for number in numbers
     )  # fmt: skip

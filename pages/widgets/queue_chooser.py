@@ -9,9 +9,9 @@ from labeling.queues import Queue
 
 TITLES = {
     "unverified": "Without a decision", "all": "All samples", "crop": "By crop", "region": "By region", "cell": "Confusion cell",
-    "random": "Random order",
+    "suspects": "Label errors first", "random": "Random order",
 }  # fmt: skip
-LABELS = {"crop": "Crop", "region": "Region", "cell": "Cell"}  # of the kinds that need a second choice
+LABELS = {"crop": "Crop", "region": "Region", "cell": "Cell", "suspects": "Run"}  # of the kinds that need a second choice
 
 
 def queue(workspace: Workspace, collection: Collection) -> Queue:
@@ -58,6 +58,7 @@ def _options(workspace: Workspace, collection: Collection, asked: Queue | None) 
         (run, truth, predicted): f"{truth} → {predicted} ({count:,}), {run}"
         for run, truth, predicted, count in queues.cells(workspace.store, collection.name)
     }
+    options["suspects"] = {(run,): f"{run} ({count:,})" for run, count in queues.doubts(workspace.store, collection.name)}
     if asked and asked.values:
         options[asked.kind].setdefault(asked.values, " → ".join(asked.values[-2:]))
     return {kind: values for kind, values in options.items() if values}
