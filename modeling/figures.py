@@ -1,5 +1,6 @@
 """Charts of runs, as plotly figures. The only place in modeling/ that knows plotly."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,6 +40,7 @@ def confusion_figure(results: Results) -> go.Figure:
     figure.update_xaxes(
         title="Predicted",
         showgrid=False,
+        zeroline=False,
         tickangle=-30,
         tickvals=list(range(size)),
         ticktext=list(names),
@@ -46,7 +48,7 @@ def confusion_figure(results: Results) -> go.Figure:
         constrain="domain",
     )
     figure.update_yaxes(
-        title="Truth (label in use)", showgrid=False, tickvals=list(range(size)),
+        title="Truth (label in use)", showgrid=False, zeroline=False, tickvals=list(range(size)),
         ticktext=[f"{name} ({totals[row]})" for row, name in enumerate(names)],
         range=[size - 0.5, -0.5],
     )  # fmt: skip
@@ -161,10 +163,14 @@ def strata_figure(stratum: str, groups: Sequence[Stratum], overall: Results) -> 
             hovertemplate=f"%{{customdata[0]}}<br>{title} %{{x:.3f}} (%{{customdata[1]}})<extra></extra>",
         )  # fmt: skip
         figure.add_vline(x=whole.value, line={"color": color, "dash": "dash", "width": 1})
+    lowest = min(min(group.scores.accuracy.low, group.scores.macro_f1.low) for group in groups)
     figure.update_layout(
         height=130 + 36 * max(2, len(names)), margin={"l": 10, "r": 10, "t": 30, "b": 10}, legend={"orientation": "h", "y": 1.15},
-        xaxis={"title": "Accuracy, macro-F1 (dashed: all samples)", "range": [0, 1.02]},
-        yaxis={"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5], "showgrid": False},
+        xaxis={"title": "Accuracy, macro-F1 (dashed: all samples)", "range": [max(0.0, math.floor(lowest * 10 - 0.3) / 10), 1.02]},
+        yaxis={
+            "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5], "showgrid": False,
+            "zeroline": False,
+        },
     )  # fmt: skip
     return figure
 

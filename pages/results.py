@@ -7,6 +7,7 @@ from modeling import runs
 from pages.widgets import badges, chooser, resources, results_compare, results_data, results_views, scores
 
 VIEWS = ("Matrix", "Classes", "Groups", "Calibration", "Compare", "Table")
+OF_TWO = ("Classes", "Compare", "Table")  # show another run beside this one
 
 collection = chooser.collection()
 workspace = resources.workspace()
@@ -29,6 +30,12 @@ def short(run: str) -> str:
     return run.removeprefix(f"{collection.name}-")
 
 
+def to_comparison() -> None:
+    """Show what was asked for when a run to compare with is chosen."""
+    if st.session_state["results.other"] and st.session_state.get("results.view") not in OF_TWO:
+        st.session_state["results.view"] = "Compare"
+
+
 if asked in finished and st.session_state.get("results.asked") != asked:
     st.session_state["results.run"] = st.session_state["results.asked"] = asked
 with st.sidebar:
@@ -38,6 +45,7 @@ with st.sidebar:
         [None, *(run for run in finished if run != name)],
         format_func=lambda run: short(run) if run else "no other run",
         key="results.other",
+        on_change=to_comparison,
     )
 
 if cell := st.session_state.pop("results.cell", None):
@@ -46,9 +54,10 @@ if cell := st.session_state.pop("results.cell", None):
 
 found = results_data.results(workspace, name)
 compared = results_data.results(workspace, other) if other else None
-scores.headline(found, compared, results_data.calibration(workspace, found))
+scores.headline(found)
 scores.words(found)
-view = st.segmented_control("View", VIEWS, default="Matrix", required=True, key="results.view", label_visibility="collapsed")
+st.session_state.setdefault("results.view", VIEWS[0])
+view = st.segmented_control("View", VIEWS, required=True, key="results.view", label_visibility="collapsed")
 if view == "Matrix":
     results_views.matrix(workspace, found)
 elif view == "Classes":
@@ -56,7 +65,7 @@ elif view == "Classes":
 elif view == "Groups":
     results_views.groups(workspace, found)
 elif view == "Calibration":
-    results_views.calibration(workspace, found)
+    results_views.calibration(found)
 elif view == "Compare":
     results_compare.compare(workspace, finished, found, compared, short)
 else:

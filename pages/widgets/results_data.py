@@ -1,11 +1,12 @@
 """What the Results page reads, kept until a run, its predictions or a decision can have changed it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from data import profiles
 from data.workspace import Workspace
 from modeling import evaluation, runs
-from modeling.calibration import Calibration
 from modeling.evaluation import Comparison, Judged, Stratum
 from modeling.results import Results
 
@@ -13,7 +14,7 @@ Stamp = tuple[int, tuple]  # when results.json was written, and the state of dec
 
 
 def results(workspace: Workspace, run: str) -> Results:
-    """The figures of a finished run.
+    """The figures of a finished run; its calibration is worked out from the predictions where an earlier version trained it.
 
     Raises:
         UnknownRun: no run of that name, or it is not finished.
@@ -23,7 +24,8 @@ def results(workspace: Workspace, run: str) -> Results:
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def _results(workspace: Workspace, run: str, written: int) -> Results:
-    return runs.results(workspace, run)
+    found = runs.results(workspace, run)
+    return found if found.calibration else replace(found, calibration=evaluation.judged(workspace, run).calibration())
 
 
 def strata(workspace: Workspace, run: str, stratum: str) -> list[Stratum]:
@@ -39,16 +41,6 @@ def strata(workspace: Workspace, run: str, stratum: str) -> list[Stratum]:
 def _strata(workspace: Workspace, run: str, stratum: str, stamp: Stamp) -> list[Stratum]:
     of = _judged(workspace, run, stamp)
     return evaluation.by(evaluation.with_months(workspace, of) if stratum == "month" else of, stratum)
-
-
-def calibration(workspace: Workspace, found: Results) -> Calibration | None:
-    """The run's calibration, worked out from its predictions where an earlier version trained it."""
-    return found.calibration or _calibration(workspace, found.run, _written(workspace, found.run))
-
-
-@st.cache_data(max_entries=100, show_spinner="Reading the predictions")
-def _calibration(workspace: Workspace, run: str, written: int) -> Calibration | None:
-    return evaluation.judged(workspace, run).calibration()
 
 
 def compared(workspace: Workspace, run: str, other: str) -> Comparison:

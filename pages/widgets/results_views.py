@@ -73,9 +73,9 @@ def groups(workspace: Workspace, found: Results) -> None:
         )
 
 
-def calibration(workspace: Workspace, found: Results) -> None:
+def calibration(found: Results) -> None:
     """Whether the model is right as often as it says."""
-    told = results_data.calibration(workspace, found)
+    told = found.calibration
     if told is None:
         st.info("No sample is judged, so nothing can be said of the confidences.")
         return

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from modeling import tables
-from modeling.calibration import Calibration
 from modeling.evaluation import Checked
 from modeling.metrics import Interval
 from modeling.results import Results
@@ -14,27 +13,22 @@ ECE_HELP = "Expected calibration error: the mean distance between how sure the m
 AA_HELP = "Average accuracy: mean recall of the classes, so that a rare class counts as much as a frequent one."
 
 
-def headline(found: Results, other: Results | None, calibration: Calibration | None) -> None:
-    """Accuracy, kappa, macro-F1, average accuracy and calibration with 95 % intervals, or beside another run with the difference to it."""
-    theirs = other.scores if other else None
+def headline(found: Results) -> None:
+    """Accuracy, kappa, macro-F1, average accuracy and calibration with 95 % intervals, beside copying the nearest sample's label."""
     with st.container(horizontal=True):
-        _metric("Accuracy", found.scores.accuracy, theirs and theirs.accuracy)
-        _metric("Kappa", found.scores.kappa, theirs and theirs.kappa, "Cohen's kappa: agreement beyond chance.")
-        _metric("Macro-F1", found.scores.macro_f1, theirs and theirs.macro_f1, "Mean F1 of the classes.")
-        _metric("Average accuracy", found.scores.average_accuracy, theirs and theirs.average_accuracy, AA_HELP)
-        if calibration:
-            _metric("ECE", calibration.ece, other and other.calibration and other.calibration.ece, ECE_HELP, lower_is_better=True)
+        _metric("Accuracy", found.scores.accuracy, "Share of the judged samples that the model reads as their label says.")
+        _metric("Kappa", found.scores.kappa, "Cohen's kappa: agreement beyond chance.")
+        _metric("Macro-F1", found.scores.macro_f1, "Mean F1 of the classes.")
+        _metric("Average accuracy", found.scores.average_accuracy, AA_HELP)
+        if found.calibration:
+            _metric("ECE", found.calibration.ece, ECE_HELP)
         copied = "Accuracy of copying the label of the nearest sample learned from, without looking at any pixel: the leakage check."
-        _metric("Nearest copied", found.neighbour.accuracy, None, copied)
+        _metric("Nearest copied", found.neighbour.accuracy, copied)
         st.metric("Samples judged", f"{found.scores.samples:,}")
 
 
-def _metric(title: str, own: Interval, other: Interval | None, explained: str | None = None, *, lower_is_better: bool = False) -> None:
-    if other is None:
-        st.metric(title, f"{own.value:.3f}", f"{own.low:.3f}–{own.high:.3f}", delta_color="off", delta_arrow="off", help=explained)
-    else:
-        difference = f"{own.value - other.value:+.3f}"
-        st.metric(title, f"{own.value:.3f}", difference, delta_color="inverse" if lower_is_better else "normal", help=explained)
+def _metric(title: str, figure: Interval, explained: str) -> None:
+    st.metric(title, f"{figure.value:.3f}", f"{figure.low:.3f}–{figure.high:.3f}", delta_color="off", delta_arrow="off", help=explained)
 
 
 def words(found: Results) -> None:
@@ -44,7 +38,7 @@ def words(found: Results) -> None:
     watched = f" · validation macro-F1 {found.validation.macro_f1}" if found.validation else ""
     st.caption(
         f"**{said['Model']}** on {said['Labels']} labels · inputs: {said['Inputs']} · dates: {said['Dates']} · split: {said['Split']} · "
-        f"judged on {judged}{watched} · dataset version: event {found.last_event}, {found.content_hash[:8]} · "
+        f"judged on {judged}{watched} · 95 % intervals · dataset version: event {found.last_event}, {found.content_hash[:8]} · "
         f"{found.seconds:.0f} s on {found.device}"
     )
     if found.notes:
@@ -91,7 +85,7 @@ def what_was_found(found: Results, checked: dict[tuple[str, str], Checked]) -> N
         [
             {
                 "Cell": f"{truth} → {predicted}", "Checked": counts.samples, "Label wrong": counts.label_wrong,
-                "As predicted": counts.as_predicted, "Model wrong": counts.label_right, "Unsure": counts.unsure,
+                "Model wrong": counts.label_right,
             }
             for (truth, predicted), counts in sorted(cells.items(), key=lambda cell: -cell[1].samples)
         ],
@@ -99,21 +93,18 @@ def what_was_found(found: Results, checked: dict[tuple[str, str], Checked]) -> N
         column_config={
             "Cell": st.column_config.TextColumn(help="Label it was judged against → class that the model read."),
             "Label wrong": st.column_config.NumberColumn(help="Relabelled to another class, or rejected."),
-            "As predicted": st.column_config.NumberColumn(help="Of those, relabelled to the class that the model read."),
             "Model wrong": st.column_config.NumberColumn(help="The curator agreed with the label."),
         },
     )  # fmt: skip
 
 
 def per_class(found: Results, other: Results | None) -> None:
-    """Precision, recall, F1 and support of every class with intervals; with another run, the difference in F1."""
+    """Precision, recall, F1 and support of every class with intervals, or beside another run's F1."""
     theirs = {row.name: row.f1 for row in other.scores.per_class} if other else {}
     rows = [
-        {
-            "Class": row.name, "Samples": row.support, "Precision": row.precision, "Recall": row.recall, "F1": row.f1,
-            "F1, 95 %": f"{row.f1_interval.low:.3f}–{row.f1_interval.high:.3f}",
-        } | ({"F1 −other": row.f1 - theirs[row.name] if row.name in theirs else None} if other else {})
+        {"Class": row.name, "Samples": row.support, "Precision": row.precision, "Recall": row.recall, "F1": row.f1}
+        | ({"F1 of the other": theirs.get(row.name)} if other else {"F1, 95 %": f"{row.f1_interval.low:.3f}–{row.f1_interval.high:.3f}"})
         for row in found.scores.per_class
-    ]  # fmt: skip
-    names = ("Precision", "Recall", "F1", "F1 −other")
+    ]
+    names = ("Precision", "Recall", "F1", "F1 of the other")
     st.dataframe(rows, hide_index=True, key="results.classes", column_config=dict.fromkeys(names, DIGITS))
