@@ -24,8 +24,7 @@ METRES_A_DEGREE = 111_320.0  # of latitude
 SMALLEST = 1e-3  # a share below it counts as this one: no single model may rule a class out in the mean of several
 
 JUDGED = """
-select sample, part, truth, probabilities from prediction
-where run = ? and truth is not null and (part = 'test' or part like 'fold-%') order by sample
+select sample, truth, probabilities from prediction where run = ? and truth is not null and (part = 'test' or part like 'fold-%')
 """
 CHECKED = """
 select u.rank, d.action, c.learned is u.given as holds
@@ -159,7 +158,7 @@ def judged(workspace: Workspace, name: str) -> Judged:
     """
     found = runs.results(workspace, name)
     with workspace.store.reading() as db:
-        rows = db.execute(JUDGED, [name]).fetchall()
+        rows = db.execute(f"{JUDGED} order by sample", [name]).fetchall()
     if not rows:
         raise CannotTrain(
             f"The run {name} has no predictions on labelled samples that it did not learn from. Train one with --folds, or again."
@@ -280,6 +279,12 @@ def ranked(workspace: Workspace, name: str) -> bool:
     rundir.at(workspace.runs, name)
     with workspace.store.reading() as db:
         return db.execute("select 1 from suspect where run = ? limit 1", [name]).fetchone() is not None
+
+
+def rankable(store: Store, run: str) -> bool:
+    """Whether the run has predictions on labelled samples that it did not learn from."""
+    with store.reading() as db:
+        return db.execute(f"{JUDGED} limit 1", [run]).fetchone() is not None
 
 
 def checked(store: Store, run: str) -> Checked:

@@ -4,9 +4,9 @@ import streamlit as st
 
 from labeling.queues import Queue
 from modeling import runs
-from pages.widgets import badges, chooser, resources, results_compare, results_data, results_views, scores
+from pages.widgets import badges, chooser, resources, results_compare, results_data, results_views, scores, suspects_panel
 
-VIEWS = ("Matrix", "Classes", "Groups", "Calibration", "Compare", "Table")
+VIEWS = ("Matrix", "Classes", "Groups", "Calibration", "Label errors", "Compare", "Table")
 OF_TWO = ("Classes", "Compare", "Table")  # show another run beside this one
 
 collection = chooser.collection()
@@ -66,6 +66,8 @@ elif view == "Groups":
     results_views.groups(workspace, found)
 elif view == "Calibration":
     results_views.calibration(found)
+elif view == "Label errors":
+    suspects_panel.panel(workspace, name)
 elif view == "Compare":
     results_compare.compare(workspace, finished, found, compared, short)
 else:
