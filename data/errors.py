@@ -9,6 +9,7 @@
     ├── UnknownIndex          no vegetation index of that name
     ├── UnknownModel          no model of that name
     ├── UnknownRun            no run of that name
+    ├── UnknownStudy          no study of that name
     ├── UnknownJob            no job of that name
     ├── CannotStart           a job that is at work already, or whose collection another job is making
     ├── BadDecision           an action, reason or image that does not fit its sample
@@ -55,6 +56,10 @@ class UnknownModel(CropcheckError):
 
 class UnknownRun(CropcheckError):
     """No run of that name in this workspace."""
+
+
+class UnknownStudy(CropcheckError):
+    """No study of that name in this workspace."""
 
 
 class UnknownJob(CropcheckError):

@@ -3,6 +3,7 @@
 cropcheck.db          the store
 patches/<collection>/ shards of pixels
 runs/<run>/           one folder a training run
+studies/<study>/      one folder a study, which compares runs
 jobs/<job>/           one folder an import or export that was started from the app
 uploads/              files that came in through the browser
 exports/              data sets that were published from the app
@@ -31,6 +32,10 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.home / "runs"
+
+    @property
+    def studies(self) -> Path:
+        return self.home / "studies"
 
     @property
     def jobs(self) -> Path:

@@ -15,6 +15,8 @@ from modeling.config import TrainConfig
 LATE: dict[str, str] = {
     "compare": "modeling.commands.compare",
     "suspects": "modeling.commands.suspects",
+    "study": "modeling.commands.study",
+    "studies": "modeling.commands.studies",
 }
 
 
