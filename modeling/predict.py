@@ -14,7 +14,7 @@ from modeling.feeding import Feed
 from modeling.fitting import scores
 from modeling.samples import UNLABELLED, Samples
 
-OUTSIDE = "outside"  # part of a sample that the run neither learned from nor is judged by
+OUTSIDE = splits.OUTSIDE  # part of a sample that the run neither learned from nor is judged by, or that has no truth
 
 
 def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
@@ -22,7 +22,8 @@ def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
 
     Args:
         stored: a checkpoint's content.
-        parts: (N,) part of each sample in the run's split. A sample of a fold is predicted by the model that left that fold out.
+        parts: (N,) part of each sample in the run's split. A sample of a fold is predicted by the model that left that fold out; one
+            that is in no fold by all models, of which the mean is taken.
 
     Returns:
         (N, K) float32; rows sum to 1.
@@ -32,9 +33,12 @@ def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
     """
     checkpoint.check_bands(stored, feed.source.bands)
     result = np.zeros((len(parts), len(stored["classes"])), dtype=np.float32)
+    strays = ~np.isin(parts, list(stored["parts"]))
     for part in stored["parts"]:
-        index = np.flatnonzero(parts == part) if part.startswith("fold-") else np.arange(len(parts))
-        result[index] = _shares(stored, part, feed, index)
+        index = np.flatnonzero(strays | (parts == part))
+        if len(index):
+            result[index] += _shares(stored, part, feed, index)
+    result[strays] /= len(stored["parts"])
     return result
 
 

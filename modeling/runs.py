@@ -12,7 +12,7 @@ from data import jobdir, jobs
 from data.errors import CannotTrain, UnknownRun, WorkspaceError
 from data.workspace import Workspace
 from modeling import results as evaluation
-from modeling import rundir, samples
+from modeling import rundir, samples, splits
 from modeling.config import TrainConfig
 from modeling.results import Results
 from modeling.rundir import Epoch, RunDir
@@ -57,13 +57,13 @@ class RunStatus:
 
 
 def create(workspace: Workspace, config: TrainConfig) -> RunDir:
-    """Make the folder of a new run, after a check that there is something to learn from.
+    """Make the folder of a new run, after a check that there is something to learn from, and that it can be split.
 
     Raises:
-        UnknownCollection, UnknownModel, CannotTrain: as `samples.load` says.
+        UnknownCollection, UnknownModel, CannotTrain: as `samples.load` and `splits.check` say.
         WorkspaceError: the folder cannot be written.
     """
-    samples.load(workspace.store, config.collection, config.labels)
+    splits.check(workspace.store, config, samples.load(workspace.store, config.collection, config.labels))
     now = datetime.now(UTC)
     stem = f"{config.collection}-{config.model}-{now:%Y%m%d-%H%M%S}"
     try:
@@ -133,7 +133,7 @@ def status(workspace: Workspace, name: str) -> RunStatus:
     run = rundir.at(workspace.runs, name)
     config, said, epochs = run.config(), run.said(), run.epochs()
     state = said["state"]
-    parts = max(1, config.folds)
+    parts = said.get("parts", max(1, config.folds))
     watched = [epoch.val_macro_f1 for epoch in epochs if epoch.val_macro_f1 is not None]
     return RunStatus(
         run.name, state, said.get("message", ""), config, said.get("created", ""), said.get("device", ""),

@@ -8,7 +8,7 @@ from pyproj import Geod
 
 from data.errors import CannotTrain
 from data.importing import import_collection
-from modeling import samples, splits
+from modeling import grouping, samples, splits
 from tests import modeling_world as toy
 
 
@@ -70,7 +70,7 @@ def test_samples_that_come_in_later_join_the_part_of_their_block(empty):
     assert (after.parts[:40] == before.parts).all()
     with empty.store.reading() as db:
         centre = db.execute("select json_extract(params, '$.lon_0'), json_extract(params, '$.lat_0') from split").fetchone()
-    grid = splits.blocks(known.lon, known.lat, 4_000, tuple(centre))
+    grid = grouping.blocks(known.lon, known.lat, 4_000, tuple(centre))
     for block in np.unique(grid, axis=0):
         assert len(set(after.parts[(grid == block).all(axis=1)])) == 1
 
@@ -78,12 +78,12 @@ def test_samples_that_come_in_later_join_the_part_of_their_block(empty):
 def test_a_block_is_as_wide_as_asked_on_the_ground():
     centre = (-100.0, 52.0)
     east, north, _ = Geod(ellps="WGS84").fwd([centre[0]] * 2, [centre[1]] * 2, [90, 90], [9_900, 10_100])
-    assert [row[0] for row in splits.blocks(np.array(east), np.array(north), 10_000, centre).tolist()] == [0, 1]
+    assert [row[0] for row in grouping.blocks(np.array(east), np.array(north), 10_000, centre).tolist()] == [0, 1]
 
 
 def test_too_few_blocks_say_how_many_there_are_and_what_to_choose(empty):
     known = samples.load(toy.world(empty).store, toy.NAME, "inventory")
-    with pytest.raises(CannotTrain, match=r"lie in \d blocks of 100km: too few for 5 shares. Choose smaller blocks"):
+    with pytest.raises(CannotTrain, match=r"lie in \d blocks of 100km: too few for 5 parts. Choose smaller blocks"):
         splits.stored(empty.store, toy.config(split="block", block_side_m=100_000, folds=5), known)
     with empty.store.reading() as db:
         assert db.execute("select count(*) from split").fetchone()[0] == 0
