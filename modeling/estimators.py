@@ -97,16 +97,6 @@ def probabilities(state: dict, config: TrainConfig, source: Pixels, index: np.nd
     return result / result.sum(axis=1, keepdims=True)
 
 
-def check(state: dict, config: TrainConfig, bands: tuple[str, ...], classes: int) -> None:
-    """Look a state of `fitted` through, without predicting by it.
-
-    Raises:
-        CannotTrain: as `probabilities`.
-    """
-    grid, taught = _checked(state, classes)
-    trees.unpacked(state, MADE[config.model](config), len(inputs.channels(config.inputs, bands)) * len(grid.points), len(taught))
-
-
 def _balance(config: TrainConfig, truth: np.ndarray, classes: int) -> np.ndarray:
     """(n,) weight by which every class weighs the same; 1 on average."""
     if not config.class_weights:
@@ -118,6 +108,7 @@ def _balance(config: TrainConfig, truth: np.ndarray, classes: int) -> np.ndarray
 def _checked(state: dict, classes: int) -> tuple[Grid, np.ndarray]:
     """The grid, and the (k,) positions of the classes that the state knows."""
     grid, taught = trees.array(state, "grid", np.float64, 1), trees.array(state, "taught", np.int64, 1)
+    trees.array(state, "features.known", np.float32, 1)
     if not (len(grid) and np.isfinite(grid).all() and (np.diff(grid) > 0).all()):
         raise trees.damaged("its days do not rise")
     if not (len(taught) >= 2 and taught[0] >= 0 and (np.diff(taught) > 0).all() and taught[-1] < classes):
