@@ -44,7 +44,7 @@ class Training:
             return ("failed", self.message) if self.message else (WAITING, "")
         try:
             said = rundir.at(workspace.runs, self.run).said()
-        except UnknownRun:
+        except (UnknownRun, FileNotFoundError):  # the latter: deleted in this moment
             return GONE, f"The run {self.run} is gone. Resume the study to train it again."
         return said["state"], said.get("message", "") if said["state"] == "failed" else ""
 

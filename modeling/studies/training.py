@@ -77,7 +77,7 @@ def _one(workspace: Workspace, study: StudyDir, number: int) -> None:
     except Exception as error:
         if run is None:
             study.note(number, message=str(error))
-        elif run.said()["state"] == "cancelled" and (study.asked_to_stop or not run.asked_to_stop):
+        elif study.trainings()[number].state(workspace)[0] == "cancelled" and (study.asked_to_stop or not run.asked_to_stop):
             raise Cancelled from error
         if not isinstance(error, CropcheckError):
             traceback.print_exc()

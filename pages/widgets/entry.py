@@ -22,6 +22,7 @@ def navigation() -> StreamlitPage:
             st.Page(ROOT / "pages" / "map.py", title="Map", icon=":material/map:", url_path="map"),
             st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:", url_path="train"),
             st.Page(ROOT / "pages" / "results.py", title="Results", icon=":material/grid_on:", url_path="results"),
+            st.Page(ROOT / "pages" / "studies.py", title="Studies", icon=":material/science:", url_path="studies"),
         ],
         position="top",
     )

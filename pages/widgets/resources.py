@@ -9,6 +9,9 @@ from data import versions as dataset_versions
 from data import workspace as workspaces
 from data.versions import Listed
 from data.workspace import Workspace
+from modeling.studies import allowing, studydir, table
+from modeling.studies.kinds import Allowed
+from modeling.studies.table import Row
 
 SITE_OPTIONS = {  # option of `python -m data ingest` -> argument of `data.ingest.sites.read`
     "name-column": "name", "region-column": "region", "crop-column": "crop", "year-column": "year", "sites-crs": "crs",
@@ -35,6 +38,31 @@ def _created(here: Workspace) -> Workspace:
 def versions(workspace: Workspace, collection: str) -> list[Listed]:
     """The collection's versions, a few seconds old at most: their hashes are of the whole collection."""
     return dataset_versions.listing(workspace.store, collection)
+
+
+@st.cache_data(ttl=10, show_spinner="Looking what the collection allows")
+def study_allowed(workspace: Workspace, collection: str) -> Allowed:
+    """What a collection allows a study to compare, a few seconds old at most.
+
+    Raises:
+        CannotTrain: as `modeling.studies.allowing.read`.
+    """
+    return allowing.read(workspace, collection)
+
+
+def study_rows(workspace: Workspace, study: str) -> list[Row]:
+    """The table of a study, worked out anew when one of its runs changes its state.
+
+    Raises:
+        UnknownStudy: no study of that name.
+    """
+    states = [(training.run, *training.state(workspace)) for training in studydir.at(workspace, study).trainings()]
+    return _study_rows(workspace, study, tuple(states))
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def _study_rows(workspace: Workspace, study: str, states: tuple[tuple[str, str, str], ...]) -> list[Row]:
+    return table.rows(workspace, studydir.at(workspace, study))
 
 
 @dataclass(frozen=True)
