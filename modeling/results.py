@@ -7,6 +7,7 @@ import numpy as np
 from modeling import metrics
 from modeling.calibration import Calibration
 from modeling.config import TrainConfig
+from modeling.leakage import Leakage
 from modeling.metrics import Scores
 
 
@@ -21,6 +22,7 @@ class Results:
     validation: of the validation part; None for folds.
     neighbour: of copying the label of the nearest sample learned from, a leakage check; on the same judged samples.
     calibration: whether it is right as often as it says, on the judged samples; None for runs of earlier versions and without any.
+    leakage: how near the judged sites lie to those learned from; None for runs of earlier versions.
     split: name of the stored split. last_event, content_hash: the dataset version it learned from.
     notes: what the reader should know, e.g. a class that a training part lacked.
     """
@@ -41,6 +43,7 @@ class Results:
     seconds: float
     notes: tuple[str, ...] = field(default=())
     calibration: Calibration | None = None
+    leakage: Leakage | None = None
 
     def confusions(self, most: int) -> list[tuple[str, str, int]]:
         """The largest cells off the diagonal as (truth, predicted, samples), the largest first; only cells that hold samples."""
@@ -73,4 +76,5 @@ def from_json(content: dict, run: str, config: TrainConfig) -> Results:
         scored["validation"], scored["neighbour"], content["split"], content["last_event"], content["content_hash"],
         content["device"], content["seconds"], tuple(content["notes"]),
         Calibration.from_json(content["calibration"]) if content.get("calibration") else None,
+        Leakage.from_json(content["leakage"], counts["neighbour"]) if content.get("leakage") else None,
     )  # fmt: skip
