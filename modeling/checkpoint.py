@@ -26,6 +26,7 @@ FORMAT = 1
 MOST_CLASSES, MOST_BANDS, MOST_PARTS = 1_000, 200, 1_000
 LONGEST_NAME = 200
 MOST_NAMED = 20  # names in one message
+COUNTS = ("epoch", "best_epoch", "batch_size")  # of a snapshot
 ANYWHERE = ("device", "memory", "threads")  # settings that a run may be resumed or predict with otherwise
 MOST_VALUES = 2_000_000  # tensors, numbers and texts in one file
 LONGEST_REASON = 200  # of an error of PyTorch in our messages, some of which are a page long
@@ -159,6 +160,23 @@ def check_run(stored: dict, config: TrainConfig) -> None:
             )
 
 
+def check_job(stored: dict, config: TrainConfig, bands: tuple[str, ...], classes: tuple[str, ...], parts: Collection[str]) -> None:
+    """Refuse to go on from a checkpoint that a run of these settings, bands, classes and parts cannot have written.
+
+    Raises:
+        CannotTrain: it differs in one of them; some parts may be missing still.
+    """
+    check_run(stored, config)
+    check_bands(stored, bands)
+    check_classes(stored, classes)
+    if len(stored["classes"]) != len(classes):
+        raise CannotTrain(
+            f"The checkpoint in the run's folder tells {len(stored['classes'])} classes apart, the run {len(classes)}. Remove "
+            "checkpoint.pt and resume the run, or train again."
+        )
+    check_parts(stored, allowed=parts)
+
+
 def check_parts(stored: dict, *, needed: Collection[str] = (), allowed: Collection[str] | None = None) -> None:
     """Refuse a checkpoint that lacks a model, or holds one of another split.
 
@@ -173,6 +191,23 @@ def check_parts(stored: dict, *, needed: Collection[str] = (), allowed: Collecti
             f"The checkpoint holds models of the parts {', '.join(sorted(there)[:MOST_NAMED]) or 'none'}; the run's split has "
             f"{', '.join(sorted(run)[:MOST_NAMED])}. Remove checkpoint.pt and resume the run, or train again."
         )
+
+
+def resume(fit: Any, path: Path, state: Any) -> None:
+    """Go on from a `Fit.snapshot`. fit: the `Fit`, just made. path: of the file that held the snapshot.
+
+    Raises:
+        CannotTrain: the snapshot is damaged, or of another model.
+    """
+    try:
+        if not all(type(state[key]) is int and state[key] >= 0 for key in COUNTS):
+            raise ValueError(f"{', '.join(COUNTS)} are no counts")
+        fit.restore(state)
+    except UNFIT as error:
+        raise CannotTrain(
+            f"The run cannot go on from {path}, which is damaged or of another model ({_short(error)}). Remove the file and resume the "
+            "run: this part then begins anew."
+        ) from error
 
 
 def classifier(stored: dict, part: str) -> Classifier:
