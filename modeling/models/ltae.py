@@ -36,8 +36,9 @@ class LTAE(nn.Module):
         size, dates, _ = x.shape
         encoded = torch.sin(days.unsqueeze(-1) * self.rates + self.phases).repeat(1, 1, self.heads)  # (B, T, D)
         values = self.embed(x) + encoded  # (B, T, D)
-        scores = self.score(values).masked_fill(~present.unsqueeze(-1), -1e4)  # (B, T, heads); finite: no date at all is no NaN
-        weights = scores.softmax(dim=1)  # (B, T, heads)
+        counts = present.unsqueeze(-1)
+        scores = self.score(values).masked_fill(~counts, -1e4)  # (B, T, heads); finite: no date at all is no NaN
+        weights = scores.softmax(dim=1) * counts  # (B, T, heads); without any date, all 0
         split = values.view(size, dates, self.heads, -1)  # (B, T, heads, D / heads)
         pooled = (weights.unsqueeze(-1) * split).sum(dim=1).flatten(1)  # (B, D)
         return self.classify(self.mix(pooled))  # (B, classes)
