@@ -16,6 +16,7 @@ from modeling.tables import title_of
 RIGHT, WRONG = "#2e7d32", "#c62828"  # the matrix's diagonal, and its errors
 LOSS, VALIDATION = "#1f77b4", "#d95f02"  # distinguishable with every kind of colour vision (ColorBrewer)
 ACCURACY, MACRO_F1, NEUTRAL = "#1f77b4", "#d95f02", "#8a938c"
+ROOMY = 7  # classes at most, for which a matrix has large cells; of more, all rows still fit a screen of 768
 LINE = {"color": NEUTRAL, "dash": "dash", "width": 1}
 
 
@@ -27,15 +28,16 @@ def confusion_figure(results: Results) -> go.Figure:
     counts, names = results.confusion, results.classes
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = len(names)
+    row_height, font = (44, 13) if size <= ROOMY else (31, 11)
     # Two colours in one picture: the diagonal positive, errors negative, each as dark as its share of the row.
     signed = np.where(np.eye(size, dtype=bool), shares, -shares)
     scale = [[0.0, WRONG], [0.5, "#ffffff"], [1.0, RIGHT]]
     figure = go.Figure(go.Heatmap(z=signed, zmin=-1, zmax=1, colorscale=scale, showscale=False, hoverinfo="skip", xgap=1, ygap=1))
-    figure.add_trace(_cells(counts, shares, names))
+    figure.add_trace(_cells(counts, shares, names, row_height - 10))
     for row, column in zip(*np.nonzero(counts), strict=True):
         dark = shares[row, column] > 0.7
         text = f"<b>{counts[row, column]}</b><br>{shares[row, column]:.0%}"
-        figure.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": 13, "color": "#ffffff" if dark else "#222222"})
+        figure.add_annotation(x=column, y=row, text=text, showarrow=False, font={"size": font, "color": "#ffffff" if dark else "#222222"})
     totals = counts.sum(axis=1)
     figure.update_xaxes(
         title="Predicted",
@@ -53,7 +55,7 @@ def confusion_figure(results: Results) -> go.Figure:
         range=[size - 0.5, -0.5],
     )  # fmt: skip
     figure.update_layout(
-        height=max(360, 120 + 44 * size), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False,
+        height=max(360, 120 + row_height * size), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False,
         clickmode="event+select", dragmode=False,
         hovermode="closest", hoverdistance=-1,  # the whole cell answers, not only the square in its middle
     )  # fmt: skip
@@ -142,7 +144,7 @@ def reliability_figure(told: Calibration) -> go.Figure:
     figure.update_layout(
         height=420, margin={"l": 10, "r": 10, "t": 30, "b": 10}, legend={"orientation": "h", "y": 1.1},
         xaxis={"title": "Confidence: the highest of the probabilities", "range": [0, 1.01], "anchor": "y2"},
-        yaxis={"title": "Accuracy", "range": [0, 1.03], "domain": [0.3, 1]},
+        yaxis={"title": "Accuracy", "range": [-0.03, 1.04], "domain": [0.3, 1], "zeroline": False},
         yaxis2={"title": "Samples", "domain": [0, 0.22], "rangemode": "tozero"},
     )  # fmt: skip
     return figure
@@ -201,11 +203,11 @@ def _whiskers(figures: Sequence[Interval], color: str = "#444444") -> dict:
     }  # fmt: skip
 
 
-def _cells(counts: np.ndarray, shares: np.ndarray, names: Sequence[str]) -> go.Scatter:
+def _cells(counts: np.ndarray, shares: np.ndarray, names: Sequence[str], side: int) -> go.Scatter:
     """Squares over the cells, all but transparent: a click on a heatmap gives no selection, one on a marker does."""
     rows, columns = (axis.ravel() for axis in np.indices(counts.shape))
     return go.Scatter(
-        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": "#ffffff"},
+        x=columns, y=rows, mode="markers", marker={"symbol": "square", "size": side, "opacity": 0.01, "color": "#ffffff"},
         selected={"marker": {"opacity": 0.3}}, unselected={"marker": {"opacity": 0.01}},
         customdata=[[names[row], names[column]] for row, column in zip(rows, columns, strict=True)],
         text=[f"{counts[row, column]} samples, {shares[row, column]:.1%} of the row" for row, column in zip(rows, columns, strict=True)],

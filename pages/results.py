@@ -18,6 +18,8 @@ badges.collection_badge(collection)
 asked = st.query_params.get("run")
 if asked and asked not in [run.name for run in known]:
     st.warning(f"There is no run {asked!r} in this workspace: its folder was deleted or renamed.", icon=":material/search_off:")
+elif asked and any(run.name == asked and run.config.collection == collection.name and run.state != "finished" for run in known):
+    st.info(f"The run {asked} is not finished; the Train page shows how far it is.", icon=":material/hourglass_empty:")
 if not finished:
     st.info(f"No run on {collection.name} is finished yet. Train one first.", icon=":material/model_training:")
     if st.button("Train a model", type="primary", key="results.train"):

@@ -76,7 +76,7 @@ def _figures(run: Results) -> dict:
     return {
         "run": run.run, "config": asdict(run.config), "judged": run.judged, "split": run.split, "classes": run.classes,
         "confusion": run.confusion.tolist(), "scores": asdict(run.scores), "copied": asdict(run.neighbour),
-        "calibration": run.calibration and run.calibration.as_json(), "notes": run.notes, "seconds": run.seconds,
+        "calibration": run.calibration and run.calibration.as_json(), "leakage": run.leakage and run.leakage.as_json(), "notes": run.notes, "seconds": run.seconds,
         "content_hash": run.content_hash, "last_event": run.last_event,
     }  # fmt: skip
 
@@ -106,7 +106,8 @@ def _headline(run: Results) -> dict[str, str]:
     if told:
         shown["expected calibration error"] = f"{told.ece}; up to {told.by_chance:.3f} by chance"
         shown["Brier score"] = f"{told.brier:.3f}"
-    return shown | {"accuracy of copying the nearest sample": str(run.neighbour.accuracy)}
+    shown["accuracy of copying the nearest sample"] = str(run.neighbour.accuracy)
+    return shown | ({"leakage:": str(run.leakage)} if run.leakage else {})
 
 
 def _tested(one: Comparison) -> str:

@@ -41,6 +41,8 @@ def words(found: Results) -> None:
         f"judged on {judged}{watched} · 95 % intervals · dataset version: event {found.last_event}, {found.content_hash[:8]} · "
         f"{found.seconds:.0f} s on {found.device}"
     )
+    if found.leakage:
+        st.caption(f"**Leakage:** {found.leakage}.")
     if found.notes:
         st.warning("\n".join(f"- {note}" for note in found.notes) if len(found.notes) > 1 else found.notes[0])
 
