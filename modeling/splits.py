@@ -7,7 +7,6 @@ docs/splits.md says which split answers which question.
 
 import json
 import re
-import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from sqlite_utils import Database
 
 from data.errors import CannotTrain
 from data.store import Store
-from modeling import grouping
+from modeling import dealing, grouping
 from modeling.config import METHODS, TrainConfig
 from modeling.samples import Samples
 
@@ -26,7 +25,6 @@ TEST, VALIDATION, TRAIN = "test", "validation", "train"
 FOLD = "fold-"  # and a number, or the region or year that is left out
 OUTSIDE = "outside"  # part of a sample that neither teaches nor judges
 GIVEN = "given"  # method of a published split, which was imported
-MOST_SHARES = 20  # that the groups are dealt into; 20 make parts of any multiple of 5 %
 
 
 @dataclass(frozen=True)
@@ -148,32 +146,6 @@ def stored(store: Store, config: TrainConfig, samples: Samples) -> Split:
                 db.conn.executemany("insert or ignore into split_member (split, sample, part) values (?, ?, ?)", rows)
         number, _, member = _known(store, config, samples)  # another process may have been first
     return Split(number, name, np.array([member.get(sample, OUTSIDE) for sample in samples.ids.tolist()]))
-
-
-def deal(strata: np.ndarray, groups: np.ndarray, shares: int, seed: int) -> np.ndarray:
-    """Share groups out so that every share holds each stratum in equal number, as far as whole groups allow.
-
-    Args:
-        strata: (N,) int, the class of each sample.
-        groups: (N,) any, samples of one group stay together.
-
-    Returns:
-        (N,) int64 share of each sample, 0 ... shares - 1.
-
-    Raises:
-        ValueError: fewer groups, or fewer samples in every stratum, than shares.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold  # late: over a second that pages need not pay
-
-    if len(np.unique(groups)) < shares:
-        raise ValueError(f"{len(np.unique(groups))} groups cannot fill {shares} shares")
-    share = np.zeros(len(strata), dtype=np.int64)
-    folds = StratifiedGroupKFold(shares, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")  # a rare class is in fewer shares, and that is all right
-        for number, (_, members) in enumerate(folds.split(strata, strata, groups)):
-            share[members] = number
-    return share
 
 
 def _rule(config: TrainConfig) -> Rule:
@@ -307,14 +279,14 @@ def _fresh(rule: Rule, samples: Samples, units: np.ndarray) -> list[str]:
     if rule.method in ("region", "year") and not rule.folds:
         return [FOLD + unit for unit in units.tolist()]
     most = min(len(np.unique(units)), np.unique(samples.inventory, return_counts=True)[1].max())
-    counts = (1,) * rule.folds if rule.folds else _counts(rule.shares, most)
+    counts = (1,) * rule.folds if rule.folds else dealing.counts(tuple(reversed(rule.shares)), most)
     try:
-        share = deal(samples.inventory, units, sum(counts), rule.seed)
+        share = dealing.deal(samples.inventory, units, sum(counts), rule.seed)
     except ValueError as error:
         raise CannotTrain(
             f"The {len(samples)} samples of {samples.collection} cannot fill {sum(counts)} parts: {error}. Choose fewer folds."
         ) from error
-    names = [f"{FOLD}{number}" for number in range(rule.folds)] if rule.folds else [TEST, VALIDATION, TRAIN]
+    names = [f"{FOLD}{number}" for number in range(rule.folds)] or [TEST, VALIDATION, TRAIN]
     part_of = np.repeat(names, counts)
     empty = sorted(set(part_of.tolist()) - set(part_of[share].tolist()))
     if empty:
@@ -323,19 +295,6 @@ def _fresh(rule: Rule, samples: Samples, units: np.ndarray) -> list[str]:
             "Choose smaller blocks, fewer folds or another seed."
         )
     return part_of[share].tolist()
-
-
-def _counts(shares: tuple[int, int, int], most: int) -> tuple[int, int, int]:
-    """Of at most `most` equal shares, how many are test, validation and training part: as near to `shares` as that goes."""
-    order = np.array([shares[2], shares[1], shares[0]])
-    best = (100.0, np.minimum(order, 1))  # what is asked for at all gets at least one
-    for number in range(int(np.count_nonzero(order)), min(MOST_SHARES, most) + 1):
-        counts = np.maximum(np.round(order * number / 100), np.minimum(order, 1))
-        counts[2] = number - counts[:2].sum()
-        error = np.abs(counts / number - order / 100).max()
-        if counts[2] > 0 and error < best[0] - 1e-9:
-            best = (error, counts)
-    return tuple(best[1].astype(int).tolist())
 
 
 def _add(db: Database, collection: str, name: str, rule: Rule) -> int:

@@ -8,7 +8,7 @@ from pyproj import Geod
 
 from data.errors import CannotTrain
 from data.importing import import_collection
-from modeling import grouping, samples, splits
+from modeling import dealing, grouping, samples, splits
 from tests import modeling_world as toy
 
 
@@ -18,7 +18,7 @@ def test_a_group_is_never_shared_between_folds(rows, seed):
     strata, groups = np.array(rows).T
     if len(set(groups)) < 3 or np.bincount(strata).max() < 3:
         return
-    share = splits.deal(strata, groups, 3, seed)
+    share = dealing.deal(strata, groups, 3, seed)
     for group in set(groups):
         assert len(set(share[groups == group])) == 1
 
@@ -27,7 +27,7 @@ def test_a_group_is_never_shared_between_folds(rows, seed):
 @settings(max_examples=10, deadline=None)
 def test_single_samples_are_dealt_out_evenly_by_class(seed):
     strata = np.repeat([0, 1, 2], [40, 25, 10])
-    share = splits.deal(strata, np.arange(75), 5, seed)
+    share = dealing.deal(strata, np.arange(75), 5, seed)
     assert {tuple(np.bincount(strata[share == fold], minlength=3)) for fold in range(5)} == {(8, 5, 2)}
 
 
