@@ -50,8 +50,12 @@ class Folder:
     def write(self, name: str, content: dict) -> None:
         """Replace a JSON file of the folder whole: a reader, or a crash, never meets half of it."""
         temporary = self.path / f"{name}.{os.getpid()}.partial"
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2))
-        temporary.replace(self.path / name)
+        try:
+            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2))
+            temporary.replace(self.path / name)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # the disk is full: nothing half stays
+            raise
 
     def read(self, name: str) -> dict:
         """A JSON file of the folder; empty if it was never written."""

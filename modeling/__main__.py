@@ -7,9 +7,11 @@ import click
 from data import catalogue
 from data import workspace as workspaces
 from data.command import Group, as_json, report
+from data.workspace import Workspace
 from modeling import config as settings
-from modeling import registry, rundir, runs, working
+from modeling import ranks, registry, rundir, runs, working
 from modeling.config import TrainConfig
+from modeling.rundir import RunDir
 
 # Commands in modules of their own, imported when called: name -> module whose `command` it is.
 LATE: dict[str, str] = {
@@ -38,6 +40,7 @@ def main() -> None:
 @click.option("--day-of-year/--no-day-of-year", default=None, help="Whether the model is told the day of year of each date.")
 @click.option("--dates", type=click.Choice(settings.DATES), help="All dates, or only those of quality ok.")
 @click.option("--months", help="Numbers joined by +, as 6+7; empty = all. For models of one image also best, or each.")
+@click.option("--window", type=int, help="Side in pixels of the middle of a patch that image and sequence models see; 0 = all of it.")
 @click.option("--split", help="random by site, block, region, year, or the name of a stored split.  [random]")
 @click.option("--shares", help="Per cent of train, validation and test part.  [60/20/20]")
 @click.option("--folds", type=int, help="Predict every sample out of K folds; 0 = train, validation and test parts.  [0]")
@@ -72,18 +75,27 @@ def train(collection: str | None, model: str | None, run: str | None, lock: int 
     Settings that are not given take the value that suits the model. The run can be watched on the Train page.
     """
     workspace = workspaces.current().open()
+    working.quiet_threads()
+    with ranks.joined():
+        # Of several processes that torchrun started, the first makes the folder and the others hear of it.
+        mine = _folder(workspace, collection, model, run, lock, chosen) if ranks.leads() else None
+        folder = rundir.at(workspace.runs, ranks.told(mine and mine.name))
+        working.work(workspace, folder, lock)
+    if ranks.leads():
+        found = runs.results(workspace, folder.name)
+        report({"run": folder.name} | folder.read("results.json"), summary(found), as_json=as_json)
+
+
+def _folder(workspace: Workspace, collection: str | None, model: str | None, run: str | None, lock: int | None, chosen: dict) -> RunDir:
+    """The folder to work in: of the run to go on with, or a new one."""
     if run:
         # With a lock, the process that started this one has checked the run and holds it for us.
-        folder = runs.resumable(workspace, run) if lock is None else rundir.at(workspace.runs, run)
-    elif collection:
-        given = {name: value for name, value in chosen.items() if value is not None}
-        model = model or registry.default(is_series=catalogue.collection(workspace.store, collection).is_series)
-        folder = runs.create(workspace, TrainConfig.for_model(model, collection, **given))
-    else:
+        return runs.resumable(workspace, run) if lock is None else rundir.at(workspace.runs, run)
+    if not collection:
         raise click.UsageError("Say what to learn from with --collection, or which run to go on with with --run.")
-    working.work(workspace, folder, lock)
-    found = runs.results(workspace, folder.name)
-    report({"run": folder.name} | folder.read("results.json"), summary(found), as_json=as_json)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    model = model or registry.default(is_series=catalogue.collection(workspace.store, collection).is_series)
+    return runs.create(workspace, TrainConfig.for_model(model, collection, **given))
 
 
 @main.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from data.errors import CannotTrain
-from modeling import registry
+from modeling import ranks, registry
 from modeling.config import TrainConfig
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "<microseconds> <period>" or "max <period>"; Linux control groups, version 2
@@ -21,18 +21,24 @@ def prepare(config: TrainConfig) -> torch.device:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise CannotTrain("There is no GPU that PyTorch can use here; train with the device cpu or auto.")
+    if config.device != "cpu" and 0 < torch.cuda.device_count() <= ranks.local_rank():
+        raise CannotTrain(f"There are {torch.cuda.device_count()} GPUs for {ranks.local_size()} processes. Start one process a GPU.")
     torch.set_num_threads(threads(config))
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    use_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if use_gpu else "cpu")
+    if config.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", ranks.local_rank())
+    torch.cuda.set_device(device)
+    return device
 
 
 def threads(config: TrainConfig) -> int:
     """How many threads of the processor the run uses."""
     model = registry.named(config.model)
     of_one = model.kind == registry.SERIES and not model.estimator
-    return min(config.threads or (SERIES_THREADS if of_one else processors()), processors())
+    mine = max(1, processors() // ranks.local_size())
+    return min(config.threads or (SERIES_THREADS if of_one else mine), mine)
 
 
 def processors() -> int:
@@ -46,8 +52,7 @@ def processors() -> int:
 
 
 def described(device: torch.device) -> str:
-    """The device in words."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"CPU, {threads} thread" + ("s" if threads > 1 else "")
+    """The device in words, of all processes of the run."""
+    count = torch.get_num_threads()
+    one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {count} thread" + ("s" if count > 1 else "")
+    return one if ranks.size() == 1 else f"{ranks.size()} x {one}"

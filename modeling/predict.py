@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data import catalogue
 from data.errors import CannotTrain
 from data.workspace import Workspace
 from modeling import checkpoint, estimators, machine, pixels, registry, rundir, samples, splits
-from modeling.config import TrainConfig
 from modeling.feeding import Feed
-from modeling.fitting import scores
+from modeling.fitting import Tell, scores, untold
 from modeling.samples import UNLABELLED, Samples
 
 OUTSIDE = splits.OUTSIDE  # part of a sample that the run neither learned from nor is judged by, or that has no truth
 
 
-def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
+def probabilities(stored: dict, feed: Feed, parts: np.ndarray, tell: Tell = untold) -> np.ndarray:
     """Class probabilities of every sample, out of fold where the run has folds.
 
     Args:
@@ -37,17 +37,17 @@ def probabilities(stored: dict, feed: Feed, parts: np.ndarray) -> np.ndarray:
     for part in stored["parts"]:
         index = np.flatnonzero(strays | (parts == part))
         if len(index):
-            result[index] += _shares(stored, part, feed, index)
+            result[index] += _shares(stored, part, feed, index, tell)
     result[strays] /= len(stored["parts"])
     return result
 
 
-def _shares(stored: dict, part: str, feed: Feed, index: np.ndarray) -> np.ndarray:
-    config = TrainConfig.from_json(stored["config"])
+def _shares(stored: dict, part: str, feed: Feed, index: np.ndarray, tell: Tell) -> np.ndarray:
+    config = checkpoint.config_of(stored)
     if registry.named(config.model).estimator:
         return estimators.probabilities(stored["parts"][part], config, feed.source, index, len(stored["classes"]))
     model = checkpoint.classifier(stored, part).to(feed.device)
-    return scores(model, feed, torch.from_numpy(index)).softmax(dim=1).cpu().numpy()
+    return scores(model, feed, torch.from_numpy(index), tell).softmax(dim=1).cpu().numpy()
 
 
 def store(
@@ -91,9 +91,12 @@ def again(workspace: Workspace, name: str, *, device: str = "auto") -> int:
     if not run.read("results.json"):
         raise CannotTrain(f"The run {name} is not finished, so it cannot predict. Wait for it, or resume it.")
     stored = checkpoint.load(Path(run.checkpoint))
+    checkpoint.check_run(stored, config)
+    checkpoint.check_classes(stored, tuple(entry.name for entry in catalogue.learned(workspace.store, config.collection)))
     known = samples.everything(workspace.store, config.collection, tuple(stored["classes"]))
     with workspace.store.reading() as db:
         before = {row["sample"]: row for row in db.execute("select sample, part, truth from prediction where run = ?", [name])}
+    checkpoint.check_parts(stored, needed={row["part"] for row in before.values() if row["part"].startswith(splits.FOLD)})
     source = pixels.load(workspace, known, config)
     feed = Feed(source, known.truth, np.ones(len(known)), machine.prepare(config), config.memory)
     shares = probabilities(stored, feed, splits.stored(workspace.store, config, known).parts)

@@ -11,9 +11,11 @@ runs/<name>/
     lock            held locked by the training process as long as it lives
     pid             its process number
     cancelled       there if someone asked it to stop
+    rank-1 ...      of a run of several processes: each but the first holds its file locked as long as it lives, and leaves its error
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,14 +65,14 @@ class RunDir(Folder):
         try:
             return TrainConfig.from_json((self.path / "config.json").read_text())
         except FileNotFoundError:
-            raise UnknownRun(f"There is no run {self.name!r} in {self.path.parent}. List them with: python -m modeling runs") from None
+            raise unknown(self.name, self.path.parent) from None
 
     def epochs(self) -> list[Epoch]:
         """The epochs so far, in order. A line that a kill cut short is left out."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
+        try:
+            lines = (self.path / "metrics.jsonl").read_text().split("\n")[:-1]
+        except FileNotFoundError:
             return []
-        lines = path.read_text().split("\n")[:-1]
         return [Epoch(**json.loads(line)) for line in lines]
 
     def append(self, epoch: Epoch) -> None:
@@ -83,6 +85,35 @@ class RunDir(Folder):
         temporary.write_text("".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
         temporary.replace(self.path / "metrics.jsonl")
 
+    def tell(self, what: str, part: str, done: int, total: int, seconds: float) -> None:
+        """Say how far it is within an epoch.
+
+        what: reading, learning, judging or predicting. done, total: samples. seconds: that the epoch has taken so far.
+        """
+        self.say("running", doing={"what": what, "part": part, "done": done, "total": total, "seconds": round(seconds, 3)})
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader of the run's figures should know of how it was trained."""
+        return self.read("status.json").get("notes", [])
+
+    def note(self, text: str) -> None:
+        """Add to the notes, once."""
+        if text not in self.notes:
+            self.say("running", notes=[*self.notes, text])
+            print(text, flush=True)
+
+    def last_word(self, state: str, message: str = "") -> None:
+        """Say how it ended, also where the disk is full: then in the room that the words before have taken."""
+        try:
+            self.say(state, message=message)
+        except OSError:
+            with suppress(OSError), (self.path / "status.json").open("r+") as file:  # not even that: then it is found lost
+                said = json.loads(file.read()) | {"state": state, "message": message}
+                file.seek(0)
+                file.write(json.dumps(said))
+                file.truncate()
+
 
 def at(runs: Path, name: str) -> RunDir:
     """The folder of the run called `name`.
@@ -92,5 +123,10 @@ def at(runs: Path, name: str) -> RunDir:
     """
     run = RunDir(runs / Path(name).name)
     if not (run.path / "config.json").exists():
-        raise UnknownRun(f"There is no run {name!r} in {runs}. List them with: python -m modeling runs")
+        raise unknown(name, runs)
     return run
+
+
+def unknown(name: str, runs: Path) -> UnknownRun:
+    """What is said of a run that is not there, or not any more."""
+    return UnknownRun(f"There is no run {name!r} in {runs}. List them with: python -m modeling runs")

@@ -5,6 +5,7 @@ an app restart or a killed process loses nothing.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,7 +32,11 @@ class RunStatus:
     part: what is being trained: "train", or the fold left out.
     epochs_done, epochs_total: over all parts; early stopping may end a part sooner.
     best_macro_f1: the best of the validation part so far; None where there is none.
-    seconds_left: None until an epoch is over, and when the run is.
+    seconds_left: None until something of an epoch is learned, and when the run is over. Early stopping may end it sooner.
+    doing: reading, learning, judging or predicting; empty before that, and when the run is over.
+    samples_done, samples_total: of what it is doing.
+    part_done: 0..1 of the epoch that is being learned.
+    notes: what the reader of its figures should know of how it was trained.
     """
 
     name: str
@@ -45,6 +50,11 @@ class RunStatus:
     epochs_total: int
     best_macro_f1: float | None
     seconds_left: float | None
+    doing: str = ""
+    samples_done: int = 0
+    samples_total: int = 0
+    part_done: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -53,7 +63,7 @@ class RunStatus:
     @property
     def share(self) -> float:
         """0..1 of the work done."""
-        return 1.0 if self.state == "finished" else min(1.0, self.epochs_done / self.epochs_total)
+        return 1.0 if self.state == "finished" else min(1.0, (self.epochs_done + self.part_done) / self.epochs_total)
 
 
 def create(workspace: Workspace, config: TrainConfig) -> RunDir:
@@ -71,7 +81,7 @@ def create(workspace: Workspace, config: TrainConfig) -> RunDir:
         run.write("status.json", {"state": "queued", "created": now.isoformat(timespec="seconds")})
         run.write("config.json", json.loads(config.to_json()))
     except OSError as error:
-        raise WorkspaceError(f"No run can be made in {workspace.runs}: {error.strerror}. Make the folder writable.") from error
+        raise _unwritable(workspace, error) from error
     return run
 
 
@@ -131,20 +141,35 @@ def status(workspace: Workspace, name: str) -> RunStatus:
         UnknownRun: no run of that name.
     """
     run = rundir.at(workspace.runs, name)
-    config, said, epochs = run.config(), run.said(), run.epochs()
-    state = said["state"]
-    parts = said.get("parts", max(1, config.folds))
+    try:
+        said = run.said()
+    except FileNotFoundError:
+        raise rundir.unknown(name, workspace.runs) from None  # deleted since the line above
+    config, epochs = run.config(), run.epochs()
+    total = said.get("parts", max(1, config.folds)) * config.epochs
+    doing = said.get("doing", {}) if said["state"] == "running" else {}
+    part_done = _part_done(doing)
     watched = [epoch.val_macro_f1 for epoch in epochs if epoch.val_macro_f1 is not None]
     return RunStatus(
-        run.name, state, said.get("message", ""), config, said.get("created", ""), said.get("device", ""),
-        epochs[-1].part if epochs else "", len(epochs), parts * config.epochs, max(watched, default=None),
-        _seconds_left(epochs, parts * config.epochs) if state == "running" else None,
+        run.name, said["state"], said.get("message", ""), config, said.get("created", ""), said.get("device", ""),
+        doing.get("part") or (epochs[-1].part if epochs else ""), len(epochs), total, max(watched, default=None),
+        _seconds_left(epochs, total, part_done, doing.get("seconds", 0.0)) if said["state"] == "running" else None,
+        doing.get("what", ""), doing.get("done", 0), doing.get("total", 0), part_done, tuple(said.get("notes", ())),
     )  # fmt: skip
+
+
+def _part_done(doing: dict) -> float:
+    if doing.get("what") == "learning":
+        return doing["done"] / doing["total"]
+    return 1.0 if doing.get("what") == "judging" else 0.0
 
 
 def listing(workspace: Workspace) -> list[RunStatus]:
     """All runs, newest first."""
-    found = [status(workspace, path.parent.name) for path in workspace.runs.glob("*/config.json")]
+    found = []
+    for path in workspace.runs.glob("*/config.json"):
+        with suppress(UnknownRun):  # deleted in this moment
+            found.append(status(workspace, path.parent.name))
     return sorted(found, key=lambda run: (run.created, run.name), reverse=True)
 
 
@@ -184,15 +209,26 @@ def _start(workspace: Workspace, run: RunDir) -> None:
     with run.owned() as lock:
         if lock is None:
             raise _running(run)
-        jobs.launch(workspace, run, lock, ["-m", "modeling", "train", "--run", run.name, "--lock", str(lock)], QUIET_THREADS)
+        try:
+            jobs.launch(workspace, run, lock, ["-m", "modeling", "train", "--run", run.name, "--lock", str(lock)], QUIET_THREADS)
+        except OSError as error:
+            raise _unwritable(workspace, error) from error
+
+
+def _unwritable(workspace: Workspace, error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"Nothing can be written to {workspace.runs}: {error.strerror}. Make the folder writable, or free some space.")
 
 
 def _running(run: RunDir) -> CannotTrain:
     return CannotTrain(f"The run {run.name} is running already. Cancel it first, or wait for it.")
 
 
-def _seconds_left(epochs: list[Epoch], total: int) -> float | None:
-    if not epochs:
+def _seconds_left(epochs: list[Epoch], total: int, part_done: float, seconds: float) -> float | None:
+    """By the last epochs; in the first by what is done of it.
+
+    seconds: that the epoch at work has taken so far.
+    """
+    if not epochs and not part_done:
         return None
-    recent = epochs[-20:]
-    return (total - len(epochs)) * sum(epoch.seconds for epoch in recent) / len(recent)
+    recent = [epoch.seconds for epoch in epochs[-20:]] or [seconds / part_done]
+    return (total - len(epochs) - part_done) * sum(recent) / len(recent)

@@ -3,9 +3,7 @@
 After a kill at any moment the same call goes on from the last saved epoch, and ends with the figures it would have had.
 """
 
-import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,44 +11,15 @@ import torch
 from data import catalogue
 from data.errors import CannotTrain
 from data.workspace import Workspace
-from modeling import checkpoint, estimators, inputs, machine, metrics, neighbour, pixels, predict, registry, results, samples, splits
+from modeling import checkpoint, inputs, leakage, machine, metrics, pixels, predict, ranks, registry, results, samples, splits
 from modeling.calibration import calibration
-from modeling.classifier import Classifier
 from modeling.config import TrainConfig
 from modeling.feeding import Feed
-from modeling.fitting import Fit
+from modeling.lessons import Diary, Job, Lesson, learn
 from modeling.rundir import Epoch, RunDir
 from modeling.samples import UNLABELLED, Samples
-from modeling.splits import Split
 
 KNOWN_ENOUGH = 0.9  # share of a channel's values, below which the reader is told
-SAVE_SECONDS = 5.0  # at most this much training is lost to a kill
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One training of the run. part: "train", or the fold that is left out. teach, watch: positions in `Samples`."""
-
-    part: str
-    teach: np.ndarray
-    watch: np.ndarray
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that a run works on."""
-
-    config: TrainConfig
-    known: Samples
-    split: Split
-    feed: Feed
-    content_hash: str
-    lessons: tuple[Lesson, ...]
-
-    @property
-    def usable(self) -> np.ndarray:
-        """(N,) bool, samples that have a label and something to show."""
-        return (self.known.truth != UNLABELLED) & self.feed.source.seen
 
 
 def train(workspace: Workspace, run: RunDir) -> None:
@@ -61,8 +30,13 @@ def train(workspace: Workspace, run: RunDir) -> None:
     """
     start, config = time.perf_counter(), run.config()
     device = machine.prepare(config)
+    if not ranks.leads():
+        _help(workspace, run, device)
+        return
     run.say("running", device=machine.described(device), message="")
     job = prepare(workspace, config, device)
+    ranks.told(job.content_hash)
+    run.say("running", parts=len(job.lessons))
     _record(workspace, run, job)
     stored, shares = learned(run, job)
     parts = np.where(job.usable, job.split.parts, predict.OUTSIDE)
@@ -74,12 +48,28 @@ def train(workspace: Workspace, run: RunDir) -> None:
 
 def learned(run: RunDir, job: Job) -> tuple[dict, np.ndarray]:
     """Train every lesson that the run's folder does not hold yet; give the checkpoint and (N, K) probabilities of every sample."""
+    stored = _taught(run, job)
+    return stored, predict.probabilities(stored, job.feed, job.split.parts, Diary(run, job, job.lessons[-1]).tell)
+
+
+def _taught(run: RunDir, job: Job) -> dict:
     stored = _known_checkpoint(run, job)
     for lesson in job.lessons:
         if lesson.part not in stored["parts"]:
-            stored["parts"][lesson.part] = _fitted(run, job, lesson)
-            checkpoint.save(run.checkpoint, stored)
-    return stored, predict.probabilities(stored, job.feed, job.split.parts)
+            stored["parts"][lesson.part] = learn(run, job, lesson)
+            if ranks.leads():
+                checkpoint.save(run.checkpoint, stored)
+    return stored
+
+
+def _help(workspace: Workspace, run: RunDir, device: torch.device) -> None:
+    """What a process does that does not lead: read the same, once the first has made the split, and learn its share of every batch."""
+    wanted = ranks.told(None)
+    job = prepare(workspace, run.config(), device)
+    if job.content_hash != wanted:
+        raise CannotTrain(f"The labels of {job.known.collection} changed while the processes of {run.name} started. Resume the run.")
+    if not registry.named(job.config.model).estimator:
+        _taught(run, job)
 
 
 def prepare(workspace: Workspace, config: TrainConfig, device: torch.device, known: Samples | None = None) -> Job:
@@ -99,11 +89,19 @@ def _weights(config: TrainConfig, known: Samples) -> np.ndarray:
 
 def _lessons(config: TrainConfig, known: Samples, parts: np.ndarray, seen: np.ndarray) -> tuple[Lesson, ...]:
     usable = (known.truth != UNLABELLED) & seen
-    if config.folds:
-        folds = [f"fold-{number}" for number in range(config.folds)]
-        lessons = tuple(Lesson(fold, _limited(config, usable & (parts != fold)), np.array([], dtype=np.int64)) for fold in folds)
-    else:
-        lessons = (Lesson("train", _limited(config, usable & (parts == "train")), np.flatnonzero(usable & (parts == "validation"))),)
+    if not (usable & np.isin(parts, list(splits.taught(parts)))).any():
+        raise CannotTrain(
+            f"The split {splits.name_of(config)} leaves no labelled sample with an image to judge by. Verify more samples, or choose "
+            "another split."
+        )
+    lessons = tuple(
+        Lesson(
+            part if part != splits.TEST else splits.TRAIN,
+            _limited(config, usable & np.isin(parts, taught)),
+            np.flatnonzero(usable & (parts == splits.VALIDATION)),
+        )
+        for part, taught in splits.taught(parts).items()
+    )
     for lesson in lessons:
         if len(np.unique(known.truth[lesson.teach])) < 2:
             raise CannotTrain(
@@ -141,83 +139,36 @@ def _known_checkpoint(run: RunDir, job: Job) -> dict:
     if run.checkpoint.exists():
         stored = checkpoint.load(run.checkpoint)
         if stored["content_hash"] == job.content_hash:
+            checkpoint.check_job(stored, job.config, job.feed.source.bands, job.known.classes, [lesson.part for lesson in job.lessons])
             return stored
     return checkpoint.content(job.config, job.known.classes, job.feed.source.bands, job.content_hash, {})
 
 
-def _fitted(run: RunDir, job: Job, lesson: Lesson) -> dict:
-    """Train one lesson, from the start or from where a kill left it, and return its state on the CPU."""
-    earlier = [other.part for other in job.lessons[: job.lessons.index(lesson)]]
-    if registry.named(job.config.model).estimator:
-        return _estimated(run, job, lesson)
-    # Every part has its own seed, so a resumed run draws the same numbers whichever parts were finished before.
-    torch.manual_seed(job.config.seed * 1000 + len(earlier))
-    model = Classifier(job.config, job.feed.source.bands, len(job.known.classes)).to(job.feed.device)
-    fit = Fit(model, job.feed, torch.from_numpy(lesson.teach), torch.from_numpy(lesson.watch), job.config, len(job.known.classes))
-    shares = model.features.known.tolist()
-    inputs.check_known(model.features.channels, shares, job.config.inputs, job.config.collection)
-    snapshot = _snapshot(run, job, lesson)
-    if snapshot:
-        fit.restore(snapshot)
-    run.keep([epoch for epoch in run.epochs() if epoch.part in earlier or (epoch.part == lesson.part and epoch.epoch <= fit.epoch)])
-    saved = -math.inf
-
-    def note(epoch: Epoch) -> None:
-        nonlocal saved
-        run.append(epoch)
-        print(_line(epoch, job.config), flush=True)
-        if time.monotonic() - saved >= SAVE_SECONDS:
-            facts = {"format": checkpoint.FORMAT, "part": lesson.part, "content_hash": job.content_hash}
-            checkpoint.save(run.resume, facts | {"fit": fit.snapshot()})
-            saved = time.monotonic()
-
-    return {name: tensor.detach().cpu().clone() for name, tensor in fit.run(note, lesson.part).items()}
-
-
-def _estimated(run: RunDir, job: Job, lesson: Lesson) -> dict:
-    """Train scikit-learn's model in one go."""
-    start = time.perf_counter()
-    truth, weight = job.known.truth[lesson.teach], _weights(job.config, job.known)[lesson.teach]
-    state, loss = estimators.fitted(job.config, job.feed.source, lesson.teach, truth, weight, len(job.known.classes))
-    epoch = Epoch(lesson.part, 1, loss, seconds=time.perf_counter() - start)
-    run.append(epoch)
-    print(_line(epoch, job.config), flush=True)
-    return state
-
-
-def _snapshot(run: RunDir, job: Job, lesson: Lesson) -> dict | None:
-    if not run.resume.exists():
-        return None
-    saved = checkpoint.load(run.resume)
-    fits = (saved["part"], saved["content_hash"]) == (lesson.part, job.content_hash)
-    return saved["fit"] if fits else None
-
-
-def _line(epoch: Epoch, config: TrainConfig) -> str:
-    watched = "" if epoch.val_loss is None else f", validation loss {epoch.val_loss:.3f}, macro-F1 {epoch.val_macro_f1:.3f}"
-    return f"{epoch.part} epoch {epoch.epoch}/{config.epochs}: loss {epoch.loss:.3f}{watched} ({epoch.seconds:.1f} s)"
-
-
 def _results(workspace: Workspace, run: RunDir, job: Job, stored: dict, shares: np.ndarray, seconds: float) -> dict:
     known, parts = job.known, job.split.parts
-    folds = [lesson.part for lesson in job.lessons] if job.config.folds else []
-    taught = {fold: [other for other in folds if other != fold] for fold in folds} or {"test": ["train"]}
-    copied = neighbour.copied(known, parts, list(taught), taught)
+    folds, taught = splits.folds_of(parts), splits.taught(parts)
+    leaks = leakage.report(known, np.where(job.usable, parts, splits.OUTSIDE))
     found = shares.argmax(axis=1)
     matrices = {
         "confusion": _counts(job, found, np.isin(parts, list(taught))),
-        "validation": None if folds else _counts(job, found, parts == "validation"),
-        "neighbour": _counts(job, copied, np.isin(parts, list(taught)) & (copied != UNLABELLED)),
+        "validation": _counts(job, found, watched) if (watched := job.usable & (parts == splits.VALIDATION)).any() else None,
+        "neighbour": leaks.confusion,
     }
     colors = {entry.name: entry.color for entry in catalogue.learned(workspace.store, known.collection)}
     facts = {
         "run": run.name, "collection": known.collection, "model": job.config.model, "classes": list(known.classes),
         "colors": [colors[name] for name in known.classes], "judged": "folds" if folds else "test", "split": job.split.name,
         "last_event": known.last_event, "content_hash": job.content_hash, "device": run.read("status.json").get("device", ""),
-        "seconds": round(seconds, 2), "notes": _notes(job, stored),
+        "seconds": round(seconds, 2), "notes": _notes(job, stored) + run.notes,
+        "waited_share": _waited(run.epochs()), "leakage": leaks.as_json(),
     }  # fmt: skip
     judged = np.isin(parts, list(taught)) & job.usable
     return results.to_json(facts, matrices, calibration(known.truth[judged], shares[judged]))
+
+
+def _waited(epochs: list[Epoch]) -> float:
+    """The share of the training time in which the device waited for data."""
+    return round(sum(epoch.waited for epoch in epochs) / max(1e-9, sum(epoch.seconds for epoch in epochs)), 4)
 
 
 def _counts(job: Job, found: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -239,7 +190,7 @@ def _notes_on_classes(job: Job) -> list[str]:
         taught = set(job.known.truth[lesson.teach].tolist())
         lacking = [name for position, name in enumerate(job.known.classes) if position not in taught]
         if lacking:
-            where = f"the model that leaves {lesson.part} out" if job.config.folds else "the model"
+            where = f"the model that leaves {lesson.part} out" if lesson.part != splits.TRAIN else "the model"
             notes.append(f"In this split {where} learned from no sample of {', '.join(lacking)}.")
     return notes
 

@@ -14,7 +14,7 @@ from data.errors import CannotTrain, UnknownRun
 from data.workspace import Workspace
 from labeling import queues
 from labeling.queues import Queue
-from modeling import figures, predict, rundir, runs, training
+from modeling import figures, lessons, predict, rundir, runs, training
 from modeling.rundir import RunDir
 from tests import modeling_world as toy
 
@@ -118,7 +118,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("moment", [1, 5, 8, 9, 16])
 def test_training_goes_on_exactly_from_a_kill_at_any_epoch(world, monkeypatch, moment):
     whole = in_process(world, folds=2)
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(lessons, "SAVE_SECONDS", 0.0)
     run = runs.create(world, toy.config(folds=2))
     seen = []
 
@@ -129,7 +129,7 @@ def test_training_goes_on_exactly_from_a_kill_at_any_epoch(world, monkeypatch, m
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_line", line)
+        patch.setattr(lessons, "line", line)
         with pytest.raises(Killed):
             training.train(world, run)
     assert runs.status(world, run.name).state == "lost"
