@@ -76,7 +76,8 @@ def _figures(run: Results) -> dict:
     return {
         "run": run.run, "config": asdict(run.config), "judged": run.judged, "split": run.split, "classes": run.classes,
         "confusion": run.confusion.tolist(), "scores": asdict(run.scores), "copied": asdict(run.neighbour),
-        "calibration": run.calibration and run.calibration.as_json(), "leakage": run.leakage and run.leakage.as_json(), "notes": run.notes, "seconds": run.seconds,
+        "calibration": run.calibration and run.calibration.as_json(), "leakage": run.leakage and run.leakage.as_json(),
+        "notes": run.notes, "seconds": run.seconds,
         "content_hash": run.content_hash, "last_event": run.last_event,
     }  # fmt: skip
 
