@@ -66,3 +66,43 @@ def counts(parts: tuple[int, ...], most: int) -> tuple[int, ...]:
         if taken.min() >= 0 and (taken >= least).all() and miss < best:
             best, found = miss, taken
     return tuple(int(count) for count in found)
+
+
+def put_together(strata: np.ndarray, share: np.ndarray, taken: tuple[int, ...]) -> np.ndarray:
+    """Make parts of shares: the first `taken[0]` shares are part 0 and so on, then shares change places as long as classes gain by it.
+
+    What is made small is Pearson's chi-square of the parts' classes, and sizes, against what was asked for. Where all parts but the last
+    take one share, none changes: every share holds each class alike by itself.
+
+    Args:
+        strata: (N,) int, the class of each sample. share: (N,) int64, 0 ... sum(taken) - 1.
+
+    Returns:
+        (N,) int64 part of each sample.
+    """
+    part = np.repeat(np.arange(len(taken)), taken)
+    if max(taken[:-1]) > 1:
+        table = np.zeros((len(part), len(np.unique(strata)) + 1))  # shares x classes, and their size
+        np.add.at(table, (share, np.unique(strata, return_inverse=True)[1]), 1)
+        table[:, -1] = table.sum(axis=1)
+        while (swap := _best_swap(table, part)) is not None:
+            part[list(swap)] = part[list(swap)[::-1]]
+    return part[share]
+
+
+def _best_swap(table: np.ndarray, part: np.ndarray) -> tuple[int, int] | None:
+    """The two shares whose change of places makes chi-square smallest; None where none makes it smaller."""
+    total = table.sum(axis=0)
+    weight = np.bincount(part) / len(part)
+    off = np.stack([table[part == number].sum(axis=0) - weight[number] * total for number in range(len(weight))])
+    gain, best = -1e-9, None
+    for one in range(len(part)):
+        others = np.flatnonzero(part > part[one])
+        if not len(others):
+            continue
+        change, mine, theirs = table[others] - table[one], part[one], part[others]
+        ours = (2 * change * off[mine] + change**2) / weight[mine]
+        delta = ((ours + (change**2 - 2 * change * off[theirs]) / weight[theirs][:, None]) / total).sum(axis=1)
+        if delta.min() < gain:
+            gain, best = float(delta.min()), (one, int(others[delta.argmin()]))
+    return best

@@ -287,14 +287,14 @@ def _fresh(rule: Rule, samples: Samples, units: np.ndarray) -> list[str]:
             f"The {len(samples)} samples of {samples.collection} cannot fill {sum(counts)} parts: {error}. Choose fewer folds."
         ) from error
     names = [f"{FOLD}{number}" for number in range(rule.folds)] or [TEST, VALIDATION, TRAIN]
-    part_of = np.repeat(names, counts)
-    empty = sorted(set(part_of.tolist()) - set(part_of[share].tolist()))
+    number = dealing.put_together(samples.inventory, share, counts)
+    empty = [name for position, name in enumerate(names) if counts[position] and position not in number]
     if empty:
         raise CannotTrain(
             f"No sample of {samples.collection} would be in the part {', '.join(empty)}: the {rule.method} split's groups are too large. "
             "Choose smaller blocks, fewer folds or another seed."
         )
-    return part_of[share].tolist()
+    return np.array(names)[number].tolist()
 
 
 def _add(db: Database, collection: str, name: str, rule: Rule) -> int:
