@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.errors import CannotTrain
+from modeling import machine
 from modeling.pixels import Pixels, Rows
 
 AHEAD = 3  # batches that are read before they are asked for
@@ -39,11 +41,16 @@ class Feed:
 
     truth: (N,) int64 class positions, -1 = none. weight: (N,) float32 in the loss.
     memory: "resident", "streamed" or "auto": resident where the inputs are in memory already or fit on the GPU.
-    waited: seconds that the device has waited for data since the feed was made.
+    waited: seconds since the feed was made in which the program had nothing to give the device, because data was not there yet.
+
+    Raises:
+        CannotTrain: the inputs are to be resident, and do not fit.
     """
 
     def __init__(self, source: Pixels, truth: np.ndarray, weight: np.ndarray, device: torch.device, memory: str = "auto"):
         self.source, self.device, self.waited = source, device, 0.0
+        if memory == "resident":
+            _check_room(source, device)
         small = (source.present, source.days, truth, weight.astype(np.float32))
         self.present, self.days, self.truth, self.weight = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in small)
         self.resident = memory == "resident" or (memory == "auto" and _fits(source, device))
@@ -104,7 +111,18 @@ def _tensor(values: np.ndarray | Rows, index: np.ndarray | slice) -> Tensor:
 
 
 def _fits(source: Pixels, device: torch.device) -> bool:
-    """Whether the inputs should be resident: on a processor what is in memory already, on a GPU what is small beside its free memory."""
+    """Whether the inputs should be resident: on a GPU what is small beside its free memory. On a processor what is in memory already;
+    shards stay in the system's page cache, which all processes share."""
     if device.type == "cpu":
         return not isinstance(source.values, Rows)
-    return source.values.nbytes <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+    return source.values.nbytes <= RESIDENT_SHARE * machine.free_bytes(device)
+
+
+def _check_room(source: Pixels, device: torch.device) -> None:
+    """Refuse what would have the process killed."""
+    free, wanted = machine.free_bytes(device), source.values.nbytes
+    if wanted > free and (device.type != "cpu" or not isinstance(source.values, np.ndarray)):
+        raise CannotTrain(
+            f"The inputs take {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB of the device's memory are free. Train with the memory streamed "
+            "or auto, or on fewer months."
+        )

@@ -1,6 +1,7 @@
 """The processor or GPU that a run uses."""
 
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from modeling import ranks, registry
 from modeling.config import TrainConfig
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "<microseconds> <period>" or "max <period>"; Linux control groups, version 2
+MEMORY = Path("/proc/meminfo")
 SERIES_THREADS = 1  # its matrices are so small that a second thread costs more than it brings
 
 
@@ -49,6 +51,16 @@ def processors() -> int:
         if quota != "max":
             allowed = min(allowed, max(1, int(quota) // int(period)))
     return allowed
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on the device; of a machine's what programs can have without swapping, shared by the run's processes."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if MEMORY.exists():
+        free = next(line.split()[1] for line in MEMORY.read_text().splitlines() if line.startswith("MemAvailable"))
+        return int(free) * 1024 // ranks.local_size()
+    return sys.maxsize  # not Linux: the system says nothing that could be relied on
 
 
 def described(device: torch.device) -> str:
