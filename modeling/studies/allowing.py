@@ -10,7 +10,7 @@ from modeling.config import LABELS
 from modeling.samples import UNLABELLED, Samples
 from modeling.studies.kinds import Allowed
 
-SIDES = (750.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0, 200_000.0)  # of blocks, in metres
+SIDES = (500.0, 750.0, 1_000.0, 1_500.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0, 200_000.0)  # of blocks, in metres
 
 
 def read(workspace: Workspace, name: str) -> Allowed:

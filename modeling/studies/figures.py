@@ -34,7 +34,7 @@ def figure(kind: str, rows: Sequence[Row], score: str = "accuracy") -> go.Figure
     on_verified = kind == LABELS and _all_checked(known)
     made.update_yaxes(title=SCORES[score] + (" on verified samples" if on_verified else ""), range=[0, 1.03])
     made.update_layout(
-        height=380, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h", "y": 1.14},
+        height=360, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h", "y": 1.14},
         xaxis_title=kinds.named(kind).axis,
     )  # fmt: skip
     return made

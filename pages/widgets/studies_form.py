@@ -14,7 +14,7 @@ from modeling.studies.kinds import KINDS, LABELS, MODELS, SPLITS, Choices
 from pages.widgets import resources
 
 PARTS = {"5 folds": {"folds": 5}, "10 folds": {"folds": 10}, "60/20/20": {"folds": 0}}
-SPLIT_NAMES = {"random": "Random by site", "block": "Spatial blocks"}
+SPLIT_NAMES = {"random": "Random", "block": "Blocks"}
 LABEL_NAMES = {"inventory": "Inventory", "verified": "Verified only", "mixed": "In force"}
 
 
@@ -23,7 +23,9 @@ def show(workspace: Workspace, collection: Collection) -> None:
     st.markdown("##### New study")
     kind = st.selectbox("Compare", list(KINDS), format_func=lambda name: KINDS[name].title, key="studies.kind")
     st.caption(KINDS[kind].question)
-    choices = Choices(kind, collection.name, **_models(kind, collection), seeds=_seeds(kind), settings=_settings(kind))
+    models = _models(kind, collection)
+    seeds, shared = _settings(kind)
+    choices = Choices(kind, collection.name, **models, seeds=seeds, settings=shared)
     refused = _estimate(workspace, choices)
     st.button(
         "Start the study", type="primary", icon=":material/play_arrow:", key="studies.start", disabled=bool(refused),
@@ -45,34 +47,31 @@ def _models(kind: str, collection: Collection) -> dict[str, Any]:
     return {"models": tuple(chosen)}
 
 
-def _seeds(kind: str) -> int:
-    return st.number_input(
-        "Seeds", 1, 20, 3 if kind == LABELS else 1, key=f"studies.seeds.{kind}",
-        help="How many times each is trained, from other initial weights and on another split.",
-    )  # fmt: skip
-
-
-def _settings(kind: str) -> dict[str, Any]:
+def _settings(kind: str) -> tuple[int, dict[str, Any]]:
+    """How many seeds, and the settings of training that every run shares."""
     first, second = st.columns(2)
     found = dict(PARTS[first.selectbox(
         "Parts", list(PARTS), key="studies.parts",
         help="Folds: every sample is judged by a model that never saw it. 60/20/20: the test part is judged.",
     )])  # fmt: skip
-    found |= _epochs(second)
-    if kind != SPLITS:
-        split = first.selectbox("Split", list(SPLIT_NAMES), format_func=SPLIT_NAMES.get, key="studies.split")
-        found["split"] = split
-        if split == "block":
-            side = second.number_input("Block side (m)", 100, 200_000, 750, step=250, key="studies.block_side_m")
-            found["block_side_m"] = float(side)
+    seeds = second.number_input(
+        "Seeds", 1, 20, 3 if kind == LABELS else 1, key=f"studies.seeds.{kind}",
+        help="How many times each is trained, from other initial weights and on another split.",
+    )  # fmt: skip
+    first, second = st.columns(2)
     if kind != LABELS:
-        found["labels"] = st.selectbox("Labels", settings.LABELS, format_func=LABEL_NAMES.get, key="studies.labels")
-    return found
+        found["labels"] = first.selectbox("Labels", settings.LABELS, format_func=LABEL_NAMES.get, key="studies.labels")
+    epochs = second.number_input("Epochs", 1, 5000, None, key="studies.epochs", placeholder="auto", help="Empty: the model's own number.")
+    found |= {"epochs": epochs} if epochs else {}
+    return seeds, found | (_split() if kind != SPLITS else {})
 
 
-def _epochs(place) -> dict[str, int]:
-    epochs = place.number_input("Epochs", 1, 5000, None, key="studies.epochs", placeholder="The model's own")
-    return {"epochs": epochs} if epochs else {}
+def _split() -> dict[str, Any]:
+    first, second = st.columns(2)
+    split = first.selectbox("Split", list(SPLIT_NAMES), format_func=SPLIT_NAMES.get, key="studies.split")
+    if split != "block":
+        return {"split": split}
+    return {"split": split, "block_side_m": float(second.number_input("Side (m)", 100, 200_000, 750, step=250, key="studies.block_side_m"))}
 
 
 def _estimate(workspace: Workspace, choices: Choices) -> str:
