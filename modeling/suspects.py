@@ -226,13 +226,14 @@ def _row(found: Judged, ranking: Ranking, place: int, at: int) -> tuple:
 
 def _reason(found: Judged, ranking: Ranking, place: int, at: int) -> str:
     given, suggested = int(found.truth[at]), int(ranking.suggested[at])
-    told = f"label {found.classes[given]} {ranking.probability[at]:.2f}, "
+    told = f"Label {found.classes[given]} {ranking.probability[at]:.2f}, "
     if suggested == given:
         told += f"{found.model} agrees"
     else:
         told += f"{found.model} {found.classes[suggested]} {found.shares[at, suggested]:.2f}"
     where = "out of fold" if found.folds else "not learned from"
-    return f"{told}, {where}; {ordinal(place)} most doubtful of {len(found.ids):,}"
+    nth = "" if place == 1 else f"{ordinal(place)} "
+    return f"{told}, {where}; {nth}most doubtful of {len(found.ids):,}"
 
 
 def ordinal(number: int) -> str:

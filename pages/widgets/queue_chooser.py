@@ -58,7 +58,9 @@ def _options(workspace: Workspace, collection: Collection, asked: Queue | None) 
         (run, truth, predicted): f"{truth} → {predicted} ({count:,}), {run}"
         for run, truth, predicted, count in queues.cells(workspace.store, collection.name)
     }
-    options["suspects"] = {(run,): f"{run} ({count:,})" for run, count in queues.doubts(workspace.store, collection.name)}
+    options["suspects"] = {
+        (run,): f"{run.removeprefix(collection.name + '-')} ({count:,})" for run, count in queues.doubts(workspace.store, collection.name)
+    }
     if asked and asked.values:
         options[asked.kind].setdefault(asked.values, " → ".join(asked.values[-2:]))
     return {kind: values for kind, values in options.items() if values}

@@ -76,13 +76,7 @@ def _headline(found: Summary, checked: Checked) -> None:
 
 def _most_doubtful(workspace: Workspace, run: str) -> None:
     rows = [
-        {
-            "": row["rank"],
-            "Sample": row["sample"],
-            "Label": row["given"],
-            "Model": row["suggested"],
-            "Label's probability": row["probability"],
-        }
+        {"": row["rank"], "Sample": row["sample"], "Label": row["given"], "Model": row["suggested"], "Probability": row["probability"]}
         for row in suspects.top(workspace.store, run, MOST_LABELS)
     ]
     shown = st.column_config.NumberColumn(format="%.3f", help="Of the label, by a model that never saw it.")
