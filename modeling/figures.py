@@ -168,7 +168,7 @@ def strata_figure(stratum: str, groups: Sequence[Stratum], overall: Results) -> 
     lowest = min(min(group.scores.accuracy.low, group.scores.macro_f1.low) for group in groups)
     figure.update_layout(
         height=130 + 36 * max(2, len(names)), margin={"l": 10, "r": 10, "t": 30, "b": 10}, legend={"orientation": "h", "y": 1.15},
-        xaxis={"title": "Accuracy, macro-F1 (dashed: all samples)", "range": [max(0.0, math.floor(lowest * 10 - 0.3) / 10), 1.02]},
+        xaxis={"title": "Accuracy, macro-F1 (dashed: all samples)", "range": [max(0.0, math.floor(lowest * 10 - 0.3) / 10) - 0.02, 1.02]},
         yaxis={
             "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5], "showgrid": False,
             "zeroline": False,

@@ -15,14 +15,21 @@ FIGURES = ("Accuracy", "Kappa", "Macro-F1", "Average accuracy", "ECE", "Copied")
 
 
 def compare(workspace: Workspace, names: list[str], found: Results, other: Results | None, short: Callable[[str], str]) -> None:
-    """Every finished run of the collection in one table; below, this run against the one that is chosen to compare with."""
-    marks = {found.run: " (this)"} | ({other.run: " (other)"} if other else {})
-    _all_runs(workspace, names, marks, short)
-    st.markdown("##### On the same samples")
-    if other is None:
+    """This run against the one that is chosen to compare with, and every finished run of the collection in one table."""
+    if other:
+        _against(workspace, found, other, short)
+    else:
         text = "There is no other run yet: train one with another model, inputs or labels on the same split."
         st.info(text if len(names) == 1 else "Choose a run at “Compare with” in the sidebar to test it against this one.")
-        return
+    st.markdown("##### All finished runs")
+    marks = {found.run: " (this)"} | ({other.run: " (other)"} if other else {})
+    _all_runs(workspace, names, marks, short)
+    if other:
+        with st.expander(f"Confusion matrix of {short(other.run)}"):
+            st.plotly_chart(figures.confusion_figure(other), key="results.matrix.other", config=results_views.QUIET)
+
+
+def _against(workspace: Workspace, found: Results, other: Results, short: Callable[[str], str]) -> None:
     try:
         tested = results_data.compared(workspace, found.run, other.run)
     except CropcheckError as error:
@@ -33,8 +40,6 @@ def compare(workspace: Workspace, names: list[str], found: Results, other: Resul
         st.plotly_chart(figures.difference_figure(tested), key="results.difference", config=results_views.QUIET)
     with right:
         _test(tested, short)
-    with st.expander(f"Confusion matrix of {short(other.run)}"):
-        st.plotly_chart(figures.confusion_figure(other), key="results.matrix.other", config=results_views.QUIET)
 
 
 def _all_runs(workspace: Workspace, names: list[str], shown: dict[str, str], short: Callable[[str], str]) -> None:

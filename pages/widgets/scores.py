@@ -4,6 +4,7 @@ import streamlit as st
 
 from modeling import tables
 from modeling.evaluation import Checked
+from modeling.leakage import RADII_M, Leakage
 from modeling.metrics import Interval
 from modeling.results import Results
 
@@ -36,15 +37,24 @@ def words(found: Results) -> None:
     said = tables.words(found.config)
     judged = "the test part" if found.judged == "test" else "all folds, each sample by the model that never saw it"
     watched = f" · validation macro-F1 {found.validation.macro_f1}" if found.validation else ""
+    leaks = f"  \n**Leakage:** {_leaks(found.leakage)}" if found.leakage else ""
     st.caption(
         f"**{said['Model']}** on {said['Labels']} labels · inputs: {said['Inputs']} · dates: {said['Dates']} · split: {said['Split']} · "
         f"judged on {judged}{watched} · 95 % intervals · dataset version: event {found.last_event}, {found.content_hash[:8]} · "
-        f"{found.seconds:.0f} s on {found.device}"
+        f"{found.seconds:.0f} s on {found.device}{leaks}"
     )
-    if found.leakage:
-        st.caption(f"**Leakage:** {found.leakage}.")
     if found.notes:
         st.warning("\n".join(f"- {note}" for note in found.notes) if len(found.notes) > 1 else found.notes[0])
+
+
+def _leaks(leakage: Leakage) -> str:
+    total = leakage.total
+    near = ", ".join(f"{radius / 1000:g} km of {share:.0%}" for radius, share in zip(RADII_M, total.within, strict=True))
+    same = f" · {total.same_site:,} of them are learned from in another year" if total.same_site else ""
+    return (
+        f"another site learned from lies within {near} of the {total.sites:,} judged sites{same} · copying the nearest label: "
+        f"macro-F1 {total.macro_f1:.3f}"
+    )
 
 
 def worst_cells(found: Results, checked: dict[tuple[str, str], Checked]) -> None:
@@ -86,16 +96,16 @@ def what_was_found(found: Results, checked: dict[tuple[str, str], Checked]) -> N
     st.dataframe(
         [
             {
-                "Cell": f"{truth} → {predicted}", "Checked": counts.samples, "Label wrong": counts.label_wrong,
-                "Model wrong": counts.label_right,
+                "Cell": f"{truth} → {predicted}", "Checked": counts.samples, "Label": counts.label_wrong, "Model": counts.label_right,
             }
             for (truth, predicted), counts in sorted(cells.items(), key=lambda cell: -cell[1].samples)
         ],
         hide_index=True, key="results.checked",
         column_config={
             "Cell": st.column_config.TextColumn(help="Label it was judged against → class that the model read."),
-            "Label wrong": st.column_config.NumberColumn(help="Relabelled to another class, or rejected."),
-            "Model wrong": st.column_config.NumberColumn(help="The curator agreed with the label."),
+            "Checked": st.column_config.NumberColumn(width=66),
+            "Label": st.column_config.NumberColumn("Label wrong", width=84, help="Relabelled to another class, or rejected."),
+            "Model": st.column_config.NumberColumn("Model wrong", width=90, help="The curator agreed with the label."),
         },
     )  # fmt: skip
 
