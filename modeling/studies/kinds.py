@@ -109,7 +109,9 @@ def plan(choices: Choices, allowed: Allowed) -> Plan:
         UnknownModel: no model of that name.
         CannotTrain: no such kind, an impossible setting, or a collection that leaves nothing to compare.
     """
-    kind = named(choices.kind)
+    kind, labels = named(choices.kind), choices.settings.get("labels", "inventory")
+    if kind.name != LABELS and labels in allowed.refused:
+        raise CannotTrain(allowed.refused[labels])
     variants, notes = kind.vary(choices, allowed)
     if len(variants) < 2:
         told = " ".join(notes)
