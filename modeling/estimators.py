@@ -30,7 +30,7 @@ def gboost(config: TrainConfig) -> "HistGradientBoostingClassifier":
     from sklearn.ensemble import HistGradientBoostingClassifier  # late: over a second that pages need not pay
 
     return HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=100, max_depth=4, min_samples_leaf=3, max_features=0.1, early_stopping=False,
+        learning_rate=0.1, max_iter=100, max_depth=4, min_samples_leaf=8, l2_regularization=3.0, max_features=0.1, early_stopping=False,
         random_state=config.seed,
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def forest(config: TrainConfig) -> "RandomForestClassifier":
     from sklearn.ensemble import RandomForestClassifier  # late, as above
 
     return RandomForestClassifier(
-        n_estimators=300, min_samples_leaf=2, max_leaf_nodes=2_048, n_jobs=machine.threads(config), random_state=config.seed
+        n_estimators=300, max_leaf_nodes=2_048, n_jobs=machine.threads(config), random_state=config.seed
     )  # fmt: skip
 
 
