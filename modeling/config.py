@@ -35,6 +35,7 @@ class TrainConfig:
     day_of_year: bool = True  # whether the model is told the day of year of each date
     dates: str = "all"  # all: every image but those marked bad; clear: only those of quality ok
     months: str = ""  # numbers joined by +, e.g. 6+7; empty = all; for models of one image also best, or each image in turn
+    window: int = 0  # side in pixels of the middle of a patch that image and sequence models see; 0 = all of it
     # Which samples judge
     split: str = "random"  # random by site, by spatial block, region or year, or the name of a stored split
     shares: str = "60/20/20"  # per cent of the train, validation and test part; not used with folds
@@ -115,7 +116,7 @@ class TrainConfig:
                 raise CannotTrain(f"The setting {name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}.")
         if self.folds == 1 or self.folds < 0:
             raise CannotTrain(f"{self.folds} folds cannot be made: give 0 for train, validation and test parts, or at least 2.")
-        for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 0), ("threads", 0), ("seed", 0), ("limit", 0)):
+        for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 0), ("threads", 0), ("seed", 0), ("limit", 0), ("window", 0)):
             if getattr(self, name) < lowest:
                 raise CannotTrain(f"The setting {name} is {getattr(self, name)}; it must be at least {lowest}.")
         for name in ("block_side_m", "learning_rate", "unverified_weight"):

@@ -4,7 +4,7 @@ Patches are not read here: `Rows` reads them from the shards when they are asked
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,6 +57,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def middle(self, side: int) -> "Rows":
+        """The same rows, of which only the middle `side` x `side` pixels are read."""
+        return replace(self, maps=tuple(_middle(array, side) for array in self.maps))
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         """(n,) int positions -> (n, ...), copied into memory."""
@@ -114,7 +118,7 @@ class Dates:
 
 
 def load(workspace: Workspace, samples: Samples, config: TrainConfig) -> Pixels:
-    """Read what the model of `config` is shown, of the months and dates that it asks for.
+    """Read what the model of `config` is shown, of the months, dates and middle of the patch that it asks for.
 
     A sample that has no date of the wanted quality in these months is shown those of any, because a prediction from cloudy dates says
     more than none.
@@ -127,7 +131,16 @@ def load(workspace: Workspace, samples: Samples, config: TrainConfig) -> Pixels:
     dates = (_packed_dates if collection.packed else _dates)(workspace, collection, samples)
     asked = _asked(dates, config, collection)
     if kind == registry.IMAGE and config.months != EACH:
-        return _best(workspace, collection, samples, dates, asked)
+        found = _best(workspace, collection, samples, dates, asked)
+    else:
+        found = _all(workspace, collection, samples, dates, asked, config)
+    is_patch = config.window and isinstance(found.values, Rows)
+    return replace(found, values=found.values.middle(config.window)) if is_patch else found
+
+
+def _all(workspace: Workspace, collection: Collection, samples: Samples, dates: Dates, asked: np.ndarray, config: TrainConfig) -> Pixels:
+    """Every date of those asked for."""
+    kind = registry.named(config.model).kind
     slots = np.flatnonzero(asked.any(axis=0))
     usable = asked & ((dates.quality == OK) if config.dates == "clear" else (dates.quality != BAD))
     present = np.where(usable.any(axis=1, keepdims=True), usable, asked)[:, slots]
@@ -216,6 +229,12 @@ def _patches(workspace: Workspace, collection: Collection, samples: Samples, slo
 READERS: dict[str, Reader] = {
     registry.SERIES: _series, registry.PIXELS: _field_pixels, registry.SEQUENCE: _patches, registry.IMAGE: _patches,
 }  # fmt: skip
+
+
+def _middle(array: np.ndarray, side: int) -> np.ndarray:
+    """A view of the middle `side` x `side` pixels of (..., H, W), or of what there is of them."""
+    rows, columns = (slice(max(0, (size - side) // 2), max(0, (size - side) // 2) + side) for size in array.shape[-2:])
+    return array[..., rows, columns]
 
 
 def _packed_pixels(workspace: Workspace, collection: Collection, samples: Samples, slots: np.ndarray) -> np.ndarray:

@@ -57,11 +57,13 @@ class Model:
         return getattr(import_module(module), name)(channels, classes)
 
 
+# A patch of 640 m holds several fields, and the label is of the one in the middle: a whole patch teaches image models little.
+WINDOW = 20  # px
 STATIC = {
     "epochs": 20, "learning_rate": 1e-3, "date_drop": 0.0, "noise": 0.05, "patience": 8, "dates": "clear", "months": "best",
-    "day_of_year": False,
+    "day_of_year": False, "window": WINDOW,
 }  # fmt: skip
-FILMS = {"epochs": 20, "learning_rate": 1e-3, "date_drop": 0.1, "noise": 0.05, "patience": 8}
+FILMS = {"epochs": 20, "learning_rate": 1e-3, "date_drop": 0.1, "noise": 0.05, "patience": 8, "window": WINDOW}
 MONAI = "; built by MONAI"
 
 MODELS: dict[str, Model] = {

@@ -61,7 +61,7 @@ def test_ltae_is_light():
 @pytest.mark.parametrize("size", [1, 8, 64, 66])
 def test_resnet_takes_any_number_of_bands_and_any_patch_size(size):
     net = registry.named("resnet18").build(12, 3).eval()
-    assert net(torch.zeros(2, 12, size, size), torch.ones(2, 1), torch.ones(2, 1)).shape == (2, 3)
+    assert net(torch.zeros(2, 12, size, size), torch.ones(2, 1, dtype=torch.bool), torch.ones(2, 1)).shape == (2, 3)
 
 
 @pytest.mark.parametrize("kind", ["series", "image"])

@@ -7,26 +7,31 @@ Spatiotemporal Features with 3D Convolutional Networks" (C3D), arXiv 1412.0767, 
 import torch
 from torch import Tensor, nn
 
+from modeling.models import dates
+
 
 class CNN3D(nn.Module):
-    """Absent dates by mask: they enter as 0, one more channel says which are present, and the mean at the end is over present ones.
+    """Absent dates by mask: the present ones move together, and what stands behind them is set to 0 after every layer.
 
-    So an absent date keeps its place between its neighbours, which matters where slots are months. Space is halved by every layer,
-    dates by none: there are few, and their number is any.
+    So an absent date has no part in anything, as zero padding has none, and a season scores the same in a collection with more dates.
+    How far apart two dates are is told by the channels of the day of year. Space is halved by every layer, dates by none: there are
+    few, and their number is any. At the end comes the mean over present dates and space.
     """
 
     def __init__(self, channels: int, classes: int, *, widths: tuple[int, ...] = (32, 64, 128, 128), dropout: float = 0.2):
         super().__init__()
-        layers: list[nn.Module] = []
-        for before, after in zip((channels + 1, *widths[:-1]), widths, strict=True):
-            layers += [nn.Conv3d(before, after, 3, stride=(1, 2, 2), padding=1, bias=False), nn.BatchNorm3d(after), nn.ReLU()]
-        self.film = nn.Sequential(*layers)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv3d(before, after, 3, stride=(1, 2, 2), padding=1, bias=False), nn.BatchNorm3d(after), nn.ReLU())
+            for before, after in zip((channels, *widths[:-1]), widths, strict=True)
+        )
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(widths[-1], classes))
 
     def forward(self, x: Tensor, present: Tensor, days: Tensor) -> Tensor:
         """(B, T, C, H, W) standardised, (B, T) bool -> (B, classes) logits."""
-        seen = present.view(*present.shape, 1, 1, 1)
-        x = torch.cat([torch.where(seen, x, 0), seen.to(x.dtype).expand_as(x[:, :, :1])], dim=2)
-        found = self.film(x.transpose(1, 2)).mean(dim=(3, 4))  # (B, D, T)
-        weight = present.unsqueeze(1).to(found.dtype)
-        return self.classify((found * weight).sum(dim=2) / weight.sum(dim=2).clamp(min=1))
+        season, count = dates.compacted(x, present)
+        there = torch.arange(x.shape[1], device=x.device) < count.unsqueeze(1)  # (B, T)
+        mask = there.view(len(x), 1, -1, 1, 1)
+        film = torch.where(mask, season.transpose(1, 2), 0)
+        for layer in self.layers:
+            film = layer(film) * mask
+        return self.classify(film.mean(dim=(3, 4)).sum(dim=2) / count.clamp(min=1).unsqueeze(1))

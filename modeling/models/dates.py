@@ -26,10 +26,11 @@ def compacted(x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """The present dates moved to the front, in their order.
 
     Args:
-        x: (B, T, D). present: (B, T) bool.
+        x: (B, T, ...). present: (B, T) bool.
 
     Returns:
-        (B, T, D) with the absent dates at the end, and (B,) int64 how many are present.
+        (B, T, ...) with the absent dates at the end, and (B,) int64 how many are present.
     """
     order = torch.argsort((~present).to(torch.uint8), dim=1, stable=True)  # (B, T)
-    return x.gather(1, order.unsqueeze(-1).expand_as(x)), present.sum(dim=1)
+    rows = torch.arange(len(x), device=x.device).unsqueeze(1)
+    return x[rows, order], present.sum(dim=1)

@@ -24,7 +24,7 @@ class PixelSet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         size, _, pixels = x.shape
-        found = self.pixel(x.transpose(1, 2).flatten(0, 1)).view(size, pixels, -1)  # (n, S, D)
+        found = self.pixel(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (size, pixels))  # (n, S, D)
         spread = (found.var(dim=1, correction=0) + FLOOR).sqrt()
         return self.mix(torch.cat([found.mean(dim=1), spread], dim=1))
 
