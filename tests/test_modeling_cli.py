@@ -54,7 +54,7 @@ def test_train_tells_people_the_figures_with_intervals(empty):
         ((*QUICK, "--model", "alexnet"), "There is no model 'alexnet'; choose one of ltae, pixelset"),
         ((*QUICK, "--labels", "verified"), "No sample of toy has a verified label"),
         ((*QUICK, "--folds", "1"), "1 folds cannot be made"),
-        ((*QUICK, "--folds", "40"), "too few for 40 shares"),
+        ((*QUICK, "--folds", "40"), "too few for 40 parts"),
         ((*QUICK, "--device", "cuda"), "There is no GPU that PyTorch can use here"),
         (("train", "--run", "nothing"), "There is no run 'nothing'"),
         (("predict", "--run", "nothing"), "There is no run 'nothing'"),
