@@ -50,7 +50,7 @@ def words(config: TrainConfig) -> dict[str, str]:
         "Labels": config.labels + (f", at most {config.limit}" if config.limit else ""),
         "Inputs": INPUTS.get(config.inputs, config.inputs.replace("+", ", ")),
         "Dates": _dates(config),
-        "Split": _split(config),
+        "Split": split_in_words(config),
     }
 
 
@@ -135,7 +135,8 @@ def _dates(config: TrainConfig) -> str:
     return (months or "all") + clear
 
 
-def _split(config: TrainConfig) -> str:
+def split_in_words(config: TrainConfig) -> str:
+    """Which samples judge, for people."""
     side = f"{config.block_side_m / 1000:g} km" if config.block_side_m >= 1000 else f"{config.block_side_m:g} m"
     method = {"random": "random by site", "block": f"blocks of {side}", "region": "by region", "year": "by year"}
     held = f", {config.held_out.replace('+', ', ')} held out" if config.held_out else ""

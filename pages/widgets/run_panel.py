@@ -3,7 +3,7 @@
 import streamlit as st
 
 from data.workspace import Workspace
-from modeling import figures, runs
+from modeling import figures, registry, runs, tables
 from modeling.runs import RunStatus
 
 COLOURS = {"queued": "blue", "running": "blue", "finished": "green", "failed": "red", "cancelled": "gray", "lost": "orange"}
@@ -22,8 +22,10 @@ def live(workspace: Workspace, name: str) -> None:
     st.markdown(f"##### {run.name} :{COLOURS[run.state]}-badge[{run.state}]")
     st.progress(run.share, _line(run))
     _state(workspace, run)
+    for note in run.notes:
+        st.info(note)
     epochs = runs.progress(workspace, name)
-    if epochs:
+    if epochs and not registry.named(run.config.model).estimator:
         st.plotly_chart(figures.training_curves(epochs), key="train.curves", config={"displayModeBar": False})
     with st.expander("Log"):
         st.code(runs.log(workspace, name)[-4000:] or "Nothing printed yet.", language=None)
@@ -34,7 +36,9 @@ def _line(run: RunStatus) -> str:
     best = f" · best validation macro-F1 {run.best_macro_f1:.3f}" if run.best_macro_f1 is not None else ""
     left = f" · about {_duration(run.seconds_left)} left" if run.seconds_left is not None else ""
     device = f" · {run.device}" if run.device else ""
-    return f"{run.epochs_done} of {run.epochs_total} epochs{part}{best}{left}{device}"
+    doing = f" · {run.doing} {run.samples_done:,} of {run.samples_total:,} samples" if run.active and run.doing else ""
+    done = f"{run.epochs_done} of {run.epochs_total} " + ("trainings" if registry.named(run.config.model).estimator else "epochs")
+    return f"{done}{part}{doing}{best}{left}{device}"
 
 
 def _duration(seconds: float) -> str:
@@ -66,8 +70,8 @@ def table(workspace: Workspace, known: list[RunStatus]) -> None:
     """The runs, newest first; a selected row is watched."""
     rows = [
         {
-            "Run": run.name, "State": run.state, "Model": run.config.model, "Labels": run.config.labels, "Split": run.config.split,
-            "Folds": run.config.folds or None, "Seed": run.config.seed, "Epochs": f"{run.epochs_done} / {run.epochs_total}",
+            "Run": run.name, "State": run.state, "Model": run.config.model, "Labels": run.config.labels,
+            "Inputs": run.config.inputs, "Split": tables.split_in_words(run.config), "Epochs": f"{run.epochs_done} / {run.epochs_total}",
             "Started": run.created,
         } | _scores(workspace, run)
         for run in known
