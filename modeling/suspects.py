@@ -21,7 +21,6 @@ DEFAULT_METHOD = "self_confidence"
 SIDES_M = (10_000.0, 2_000.0, 750.0)  # of blocks, for collections that span a country, a district, a few kilometres
 BLOCKS_A_FOLD = 3
 METRES_A_DEGREE = 111_320.0  # of latitude
-SMALLEST = 1e-3  # a share below it counts as this one: no single model may rule a class out in the mean of several
 
 JUDGED = """
 select sample, truth, probabilities from prediction where run = ? and truth is not null and (part = 'test' or part like 'fold-%')
@@ -127,14 +126,8 @@ def rank(truth: np.ndarray, shares: np.ndarray, method: str = DEFAULT_METHOD, *,
 
 
 def pooled(shares: list[np.ndarray]) -> np.ndarray:
-    """The geometric mean of several models' (n, K) probabilities, rows summing to 1 (a logarithmic opinion pool: Genest and Zidek 1986).
-
-    A label keeps its good name only where no model doubts it strongly.
-    """
-    if len(shares) == 1:
-        return np.asarray(shares[0], dtype=np.float64)
-    mean = np.exp(np.mean([np.log(np.maximum(part, SMALLEST)) for part in shares], axis=0))
-    return mean / mean.sum(axis=1, keepdims=True)
+    """The mean of several models' (n, K) probabilities (a linear opinion pool: Stone 1961): what one model gets wrong, others mend."""
+    return np.mean(np.stack(shares), axis=0, dtype=np.float64)
 
 
 def block_side(lon: np.ndarray, lat: np.ndarray, folds: int) -> float:

@@ -15,7 +15,8 @@ from modeling.config import TrainConfig
 from modeling.injection import Experiment, Found
 from modeling.working import quiet_threads
 
-MODELS = ("forest", "ltae")
+MODELS = ("forest",)
+REPEATS = 3
 FIGURES = {
     "precision_at_wrong": "precision among as many as are wrong", "precision_at_100": "precision at 100",
     "precision_at_5": "precision at 5 %", "recall_at_10": "recall at 10 %", "auroc": "AUROC",
@@ -34,6 +35,7 @@ FIGURES = {
 @click.option("--block-side", type=float, help="Side of a block in metres.  [10000, less for a small collection]")
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=REPEATS, show_default=True, help="Trainings of each model, each in other folds.")
 @click.option("--device", type=click.Choice(settings.DEVICES), default="auto", show_default=True)
 @click.option("--method", type=click.Choice(suspects.METHODS), default=suspects.DEFAULT_METHOD, show_default=True, help="What ranks.")
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="How many of the most doubtful labels to print.")
@@ -74,19 +76,26 @@ def command(
 
 
 def configurations(
-    workspace: Workspace, collection: str, models: tuple[str, ...], *, block_side: float | None, **chosen: object
+    workspace: Workspace, collection: str, models: tuple[str, ...], *, block_side: float | None, seed: int, repeats: int, **chosen: object
 ) -> tuple[TrainConfig, ...]:
     """How each model is trained.
 
+    Without class weights: flipped into a rare class, a label would weigh many times what it did.
+
     Args:
         block_side: of a block in metres; None: as `suspects.block_side` says.
+        repeats: how often each model is trained, every time in other folds: with the seeds `seed`, `seed` + 1, ...
 
     Raises:
         UnknownCollection, UnknownModel, CannotTrain: as `samples.load` and `TrainConfig.for_model`.
     """
     known = samples.load(workspace.store, collection, str(chosen["labels"]))
     side = block_side or suspects.block_side(known.lon, known.lat, int(str(chosen["folds"])))
-    return tuple(TrainConfig.for_model(model, collection, block_side_m=side, **chosen) for model in dict.fromkeys(models))
+    return tuple(
+        TrainConfig.for_model(model, collection, block_side_m=side, seed=seed + number, class_weights=False, **chosen)
+        for model in dict.fromkeys(models)
+        for number in range(repeats)
+    )
 
 
 def _named(collection: str | None) -> str:

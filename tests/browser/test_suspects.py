@@ -34,7 +34,7 @@ def test_the_most_doubtful_label_opens_with_its_reason_and_counts_when_checked(s
     with store.reading() as db:
         expected = db.execute("select name from sample where id = ?", third).fetchone()["name"]
     expect(card(page)).to_have_attribute("data-sample", expected)
-    expect(page.get_by_text("Label errors first")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Queue")).to_have_value(re.compile("Label errors first"))
 
     page.goto(f"{server.url}/results?collection={PARCELS}&run={name}")
     page.get_by_text("Label errors", exact=True).click()
