@@ -154,12 +154,13 @@ class Fit:
     def _steps(self, order: Tensor, done: int, step: int) -> Iterator[tuple[Tensor, int]]:
         """Learn from order[done:] batch by batch; of each this process's share of the loss, detached, and the batch's size."""
         batches = [batch for batch in order[done:].split(self.batch_size) if len(batch) >= self.smallest]
+        total = step + len(batches)
         mine = [batch[ranks.rank() :: ranks.size()] for batch in batches]
         for whole, batch in zip(batches, self.feed.batches(mine), strict=True):
             self._set_rate((self.epoch + done / len(order)) / self.config.epochs)
             loss = self._loss(batch, self._weight(whole.to(self.feed.device)))
             if not loss.is_cuda:  # a GPU would have to wait for every batch: there it is seen after the epoch
-                self._check(loss.detach().view(1), step, step + len(batches))
+                self._check(loss.detach().view(1), step, total)
             self.optimizer.zero_grad()
             (loss * ranks.size()).backward()  # the processes' gradients are averaged
             self.optimizer.step()
