@@ -12,7 +12,7 @@ from data import info
 from tests.conftest import ROOT
 from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
-PAGES = ("overview", "verify", "explore", "map", "train", "results")
+PAGES = ("overview", "verify", "explore", "map", "train", "results", "studies")
 
 
 def opened(page: str) -> AppTest:

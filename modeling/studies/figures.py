@@ -57,6 +57,7 @@ def _bars(made: go.Figure, rows: Sequence[Row], score: str, *, nearest: bool) ->
         x=names, y=[one.value for one in scores], error_y=_error(scores), marker_color=BAR, name=SCORES[score],
         text=[f"{one.value:.3f}" for one in scores], textposition="inside", insidetextanchor="start",
     )  # fmt: skip
+    made.update_xaxes(tickvals=names, ticktext=[name.replace(" ", "<br>") for name in names])
     if any(row.seeds > 1 for row in rows):
         marks = [(name, value) for name, one in zip(names, scores, strict=True) for value in (one.least, one.most)]
         made.add_scatter(

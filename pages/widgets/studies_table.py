@@ -78,6 +78,7 @@ def _columns(rows: list[Row], study: StudyStatus) -> dict:
     }  # fmt: skip
     number = st.column_config.NumberColumn
     formats = {
+        "Variant": st.column_config.TextColumn(width="medium"),
         "Judged": number(format="%.0f"), "Nearest copied": number(format="%.3f"), "On verified": number(format="%.3f"),
         "Seconds": number(format="%.0f"), "Seeds": st.column_config.TextColumn("Accuracy of seeds"),
     }  # fmt: skip
