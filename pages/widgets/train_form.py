@@ -74,6 +74,12 @@ def _inputs(collection: Collection, model: registry.Model) -> Settings:
         inputs = "+".join(
             st.multiselect("Bands and indices", known, known[:1], key=f"train.channels.{collection.name}", placeholder="At least one")
         )
+    if model.kind in (registry.IMAGE, registry.SEQUENCE):
+        side = min(collection.height, collection.width)
+        found["window"] = st.slider(
+            "Middle of the patch (px)", 1, side, min(side, model.defaults["window"]), key=f"train.window.{collection.name}",
+            help="The label is of the field in the middle; a whole patch holds several fields.",
+        )  # fmt: skip
     return found | {"inputs": inputs or "bands"}
 
 
