@@ -22,6 +22,7 @@ from labeling import decisions, queues
 from labeling.queues import Queue
 from modeling import injection, runs, samples, suspects, training
 from modeling.__main__ import main
+from modeling.commands.suspects import configurations
 from modeling.injection import Experiment
 from modeling.rundir import RunDir
 from tests import modeling_world as toy
@@ -441,7 +442,7 @@ def call(*arguments: str):
     return CliRunner().invoke(main, ["suspects", *arguments])
 
 
-QUICK = ("--collection", toy.NAME, "--model", "forest", "--repeats", "1", "--folds", "3", "--device", "cpu", "--split", "random")
+QUICK = ("--collection", toy.NAME, "--model", "forest", "--folds", "3", "--device", "cpu", "--split", "random")
 
 
 def test_the_command_trains_ranks_and_stores_and_takes_the_run_again(world):
@@ -455,6 +456,15 @@ def test_the_command_trains_ranks_and_stores_and_takes_the_run_again(world):
     assert json.loads(call(*QUICK, "--json").stdout)["runs"] == found["runs"][:1]
     toy.decide(world, "S000-2020", "relabel", 153)
     assert json.loads(call(*QUICK, "--json").stdout)["runs"] != found["runs"][:1]
+
+
+def test_a_model_that_is_named_again_gets_other_folds(world):
+    chosen = {"block_side": None, "seed": 4, "labels": "mixed", "split": "block", "folds": 3, "device": "cpu"}
+    configs = configurations(world, toy.NAME, ("forest", "ltae", "forest"), **chosen)
+    assert [(config.model, config.seed, config.class_weights) for config in configs] == [
+        ("forest", 4, False), ("ltae", 4, True), ("forest", 5, False),
+    ]  # fmt: skip
+    assert {config.block_side_m for config in configs} == {2_000.0}
 
 
 def test_the_command_goes_on_with_a_run_that_was_stopped(world):

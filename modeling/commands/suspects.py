@@ -10,13 +10,12 @@ from data.command import as_json, progress, report
 from data.errors import BadInput
 from data.workspace import Workspace
 from modeling import config as settings
-from modeling import injection, reuse, runs, samples, suspects
+from modeling import injection, registry, reuse, runs, samples, suspects
 from modeling.config import TrainConfig
 from modeling.injection import Experiment, Found
 from modeling.working import quiet_threads
 
-MODELS = ("forest",)
-REPEATS = 3
+MODELS = ("forest", "forest", "forest", "ltae")  # the best of those measured in docs/suspects.md
 FIGURES = {
     "precision_at_wrong": "precision among as many as are wrong", "precision_at_100": "precision at 100",
     "precision_at_5": "precision at 5 %", "recall_at_10": "recall at 10 %", "auroc": "AUROC",
@@ -27,7 +26,10 @@ FIGURES = {
 @click.command("suspects")
 @click.option("--collection", help="Whose labels to rank. Not needed with --run.")
 @click.option(
-    "--model", "models", multiple=True, help=f"What judges; repeatable, the models' probabilities are pooled.  [{' '.join(MODELS)}]"
+    "--model",
+    "models",
+    multiple=True,
+    help=f"What judges; repeatable, the same model in other folds.  [{' '.join(MODELS)}]",
 )
 @click.option("--run", "names", multiple=True, help="Finished runs that judge, instead of models to train; repeatable.")
 @click.option("--labels", type=click.Choice(settings.LABELS), default="mixed", show_default=True, help="The labels that are doubted.")
@@ -35,7 +37,6 @@ FIGURES = {
 @click.option("--block-side", type=float, help="Side of a block in metres.  [10000, less for a small collection]")
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=REPEATS, show_default=True, help="Trainings of each model, each in other folds.")
 @click.option("--device", type=click.Choice(settings.DEVICES), default="auto", show_default=True)
 @click.option("--method", type=click.Choice(suspects.METHODS), default=suspects.DEFAULT_METHOD, show_default=True, help="What ranks.")
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="How many of the most doubtful labels to print.")
@@ -76,26 +77,27 @@ def command(
 
 
 def configurations(
-    workspace: Workspace, collection: str, models: tuple[str, ...], *, block_side: float | None, seed: int, repeats: int, **chosen: object
+    workspace: Workspace, collection: str, models: tuple[str, ...], *, block_side: float | None, seed: int, **chosen: object
 ) -> tuple[TrainConfig, ...]:
-    """How each model is trained.
+    """How each model is trained; one that is named again has the next seed, and so other folds.
 
-    Without class weights: flipped into a rare class, a label would weigh many times what it did.
+    Trees learn without class weights: of a label that is flipped into a rare class, they would be surer than of any other.
 
     Args:
         block_side: of a block in metres; None: as `suspects.block_side` says.
-        repeats: how often each model is trained, every time in other folds: with the seeds `seed`, `seed` + 1, ...
 
     Raises:
         UnknownCollection, UnknownModel, CannotTrain: as `samples.load` and `TrainConfig.for_model`.
     """
     known = samples.load(workspace.store, collection, str(chosen["labels"]))
     side = block_side or suspects.block_side(known.lon, known.lat, int(str(chosen["folds"])))
+    fixed = chosen | {"block_side_m": side}
     return tuple(
-        TrainConfig.for_model(model, collection, block_side_m=side, seed=seed + number, class_weights=False, **chosen)
-        for model in dict.fromkeys(models)
-        for number in range(repeats)
-    )
+        TrainConfig.for_model(
+            model, collection, seed=seed + models[:at].count(model), class_weights=not registry.named(model).estimator, **fixed
+        )
+        for at, model in enumerate(models)
+    )  # fmt: skip
 
 
 def _named(collection: str | None) -> str:
