@@ -50,6 +50,7 @@ LINES = (
     Line("ResNet-18, greenest image", ("--model", "resnet18")),
     Line("pixel set, RGB", ("--model", "pixelset", "--inputs", "rgb")),
     Line("LRCN, RGB", ("--model", "lrcn", "--inputs", "rgb")),
+    Line("L-TAE, RGB", ("--model", "ltae", "--inputs", "rgb")),
     Line("L-TAE, half checked, the others in force", ("--model", "ltae", "--labels", "mixed"), "half checked"),
     Line("pixel set, half checked, the others in force", ("--model", "pixelset", "--labels", "mixed"), "half checked"),
     Line("L-TAE, ceiling", ("--model", "ltae", "--labels", "verified"), "all checked"),
@@ -64,7 +65,7 @@ LINES = (
 # (better, worse): titles of lines.
 TARGETS = (
     ("LRCN", "ResNet-18, greenest image"), ("pixel set", "ResNet-18, greenest image"),
-    ("LRCN", "LRCN, RGB"), ("pixel set", "pixel set, RGB"),
+    ("LRCN", "LRCN, RGB"), ("pixel set", "pixel set, RGB"), ("L-TAE, field mean", "L-TAE, RGB"),
     ("L-TAE, half checked, the others in force", "L-TAE, field mean"), ("L-TAE, ceiling", "L-TAE, field mean"),
     ("pixel set, half checked, the others in force", "pixel set"), ("pixel set, ceiling", "pixel set"),
 )  # fmt: skip
