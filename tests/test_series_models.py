@@ -176,11 +176,11 @@ def test_the_lstm_has_as_many_parameters_as_pytorchs_of_that_shape():
 
 @pytest.mark.parametrize("name", SERIES)
 def test_each_learns_crops_that_differ_in_their_season(name, empty):
-    """Judged on parcels it never saw; without learning, one in three is right."""
+    """Judged on samples it never saw, of 24 it learned from; without learning, one in three is right."""
     toy.world(empty, missing=[(0, 1), (4, 0), (7, 3)])
-    run = runs.create(empty, toy.config(model=name, folds=3, epochs=30, batch_size=8))
+    run = runs.create(empty, toy.config(model=name, folds=3, epochs=20, batch_size=8, inputs="B08+B8A+B11"))
     training.train(empty, run)
-    assert run.read("results.json")["figures"]["confusion"]["accuracy"]["value"] > 0.9
+    assert run.read("results.json")["figures"]["confusion"]["accuracy"]["value"] > 0.8
     assert not math.isnan(run.epochs()[-1].loss)
 
 
@@ -194,3 +194,18 @@ def test_each_trains_on_seasons_of_any_length_and_on_patches_read_as_series(name
         shares = db.execute("select probabilities from prediction where run = ?", [run.name]).fetchall()
     assert shares
     assert all(np.isfinite(np.array(json.loads(row[0]))).all() for row in shares)
+
+
+def test_ltae_is_the_published_encoder_with_every_date_in_full_width():
+    """Values, scores, softmax and weighted means as the paper writes them."""
+    x, present, days = season(9)
+    present[0, [1, 4]], present[1, 1:] = False, False
+    net = network("ltae")
+    with torch.no_grad():  # as if it had learned something
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    positions = torch.sin(days.unsqueeze(-1) * net.rates + net.phases).repeat(1, 1, net.heads)
+    values = net.embed(x) + positions  # (B, T, D)
+    weights = net.score(values).masked_fill(~present.unsqueeze(-1), -torch.inf).softmax(dim=1)  # (B, T, heads)
+    pooled = torch.stack([(weights[..., head, None] * part).sum(dim=1) for head, part in enumerate(values.chunk(net.heads, dim=2))], dim=1)
+    same(net(x, present, days), net.classify(net.mix(pooled.flatten(1))))
