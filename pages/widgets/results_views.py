@@ -15,7 +15,7 @@ STRATA = {"region": "Region", "year": "Year", "month": "Month", "part": "Part of
 def matrix(workspace: Workspace, found: Results) -> None:
     """The confusion matrix, whose cells open their samples, and what was found in them."""
     checked = evaluation.checked(workspace, found)
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([5, 4], gap="medium")
     with left:
         st.plotly_chart(figures.confusion_figure(found), key="results.matrix", on_select=_clicked, selection_mode="points", config=QUIET)
         st.caption("Rows: the label it was judged against. Columns: what the model read. A click on a cell opens its samples in Verify.")
