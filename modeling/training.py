@@ -201,8 +201,10 @@ def _notes_on_channels(job: Job, stored: dict) -> list[str]:
     if not known:
         return []
     channels = inputs.channels(job.config.inputs, job.feed.source.bands)
+    estimator = registry.named(job.config.model).estimator
+    there = "the trees read it between the dates at which it is known" if estimator else "the model takes it for average there"
     return [
-        f"{channel.name} is missing in {1 - share:.0%} of what was learned from; the model takes it for average there."
+        f"{channel.name} is missing in {1 - share:.0%} of what was learned from; {there}."
         for channel, share in zip(channels, torch.stack(known).amin(dim=0).tolist(), strict=True)
         if share < KNOWN_ENOUGH
     ]
