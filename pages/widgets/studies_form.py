@@ -83,6 +83,7 @@ def _estimate(workspace: Workspace, choices: Choices) -> str:
         return str(error)
     runs, folds = len(planned.configs), choices.settings["folds"]
     each = f", each of {folds} trainings" if folds else ""
+    each += f" of {choices.settings['epochs']} epochs" if "epochs" in choices.settings else ""
     st.markdown(f"**{len(planned.variants)} variants, {runs} runs**{each}, one after the other.")
     for note in planned.notes:
         st.caption(note)
