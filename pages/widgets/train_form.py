@@ -170,7 +170,9 @@ def _device(model: str) -> Settings:
     dates = settings.TrainConfig.for_model(model, "").dates
     return {
         "device": left.selectbox("Device", settings.DEVICES, key="train.device", help="auto: a GPU where there is one."),
-        "memory": middle.selectbox("Memory", list(MEMORY), format_func=MEMORY.get, key="train.memory", help="Inputs resident on the device, or read batch by batch."),
+        "memory": middle.selectbox(
+            "Memory", list(MEMORY), format_func=MEMORY.get, key="train.memory", help="Inputs on the device, or read batch by batch."
+        ),
         "threads": right.number_input("Threads", 0, 256, 0, key="train.threads", help="0: what the model is fastest with."),
         "seed": left.number_input("Seed", 0, 10_000, 0, key="train.seed", help="Of split, weights, batches and augmentation."),
         "limit": middle.number_input("Samples", 0, 10_000_000, 0, key="train.limit", help="At most so many to learn from; 0: all."),
