@@ -45,7 +45,8 @@ def test_a_study_is_started_watched_and_read_on_its_page(server, page: Page, tmp
 
     grid = page.get_by_test_id("stDataFrame").first
     grid.scroll_into_view_if_needed()
-    grid.locator("canvas").first.click(position={"x": 20, "y": 52})  # the box that selects the first row
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 17, box["y"] + 52)  # the box that selects the first row
     page.get_by_role("button", name="Open random by site in Results").click()
     page.wait_for_url("**/results?**")
     expect(page.get_by_text(f"{runs.results(server.workspace, rows[0].runs[0]).scores.accuracy.value:.3f}").first).to_be_visible(
