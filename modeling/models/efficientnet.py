@@ -17,4 +17,6 @@ class EfficientNetB0(OneImage):
 
     def __init__(self, channels: int, classes: int):
         net = EfficientNetBN("efficientnet-b0", pretrained=False, in_channels=channels, num_classes=classes, norm=NORM)
+        # MONAI starts the last layer at +-1 / sqrt(classes), made for a thousand: with ten the first losses are around 20.
+        net._fc.reset_parameters()
         super().__init__(net, least=LEAST)
