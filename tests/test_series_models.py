@@ -3,15 +3,19 @@
 import json
 import math
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from data.importers import breizhcrops
+from data.workspace import Workspace
 from modeling import registry, runs, training
 from modeling.models.lstm import LSTM
 from modeling.models.tempcnn import TempCNN, resampled
 from modeling.models.transformer import Transformer, sinusoids
+from tests import breizhcrops_world
 from tests import modeling_world as toy
 from tests.kinds_world import FREE, MONTHLY
 
@@ -194,6 +198,34 @@ def test_each_trains_on_seasons_of_any_length_and_on_patches_read_as_series(name
         shares = db.execute("select probabilities from prediction where run = ?", [run.name]).fetchall()
     assert shares
     assert all(np.isfinite(np.array(json.loads(row[0]))).all() for row in shares)
+
+
+@pytest.fixture(scope="module")
+def long_seasons(tmp_path_factory) -> Workspace:
+    """A packed collection of parcels with 45 to 100 dates each."""
+    folder, random = tmp_path_factory.mktemp("long"), np.random.default_rng(0)
+    root = breizhcrops_world.make(folder / "published", {"frh01": 24})
+    lines = []
+    with h5py.File(root / "2017" / "L1C" / "frh01.h5", "r+") as file:
+        for number in range(24):
+            days = np.sort(random.choice(np.arange(60, 300), 45 + 55 * number // 23, replace=False))
+            path, (crop, values) = f"csv/frh01/{1000 + number}.csv", breizhcrops_world.season(number, days)
+            lines.append((number, 0.0, 1000 + number, crop, path, number + 1, len(days)))
+            del file[path]
+            file[path] = breizhcrops_world.array(days, values, breizhcrops_world.ORDERS["L1C"][0])
+    breizhcrops_world.write_index(root / "2017" / "L1C" / "frh01.csv", lines)
+    workspace = Workspace(folder / "workspace").create()
+    breizhcrops.import_breizhcrops(workspace, root)
+    return workspace
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_each_trains_on_a_packed_collection_of_45_to_100_dates(name, long_seasons):
+    run = runs.create(long_seasons, toy.TrainConfig.for_model(name, "breizhcrops-2017-L1C", epochs=2, folds=2, device="cpu"))
+    training.train(long_seasons, run)
+    assert [math.isfinite(epoch.loss) for epoch in run.epochs()] == [True] * 4
+    with long_seasons.store.reading() as db:
+        assert db.execute("select count(*) from prediction where run = ?", [run.name]).fetchone()[0] == 24
 
 
 def test_ltae_is_the_published_encoder_with_every_date_in_full_width():
