@@ -5,6 +5,7 @@ import streamlit as st
 from data.workspace import Workspace
 from modeling import figures, registry, runs, tables
 from modeling.runs import RunStatus
+from pages.widgets import results_data
 
 COLOURS = {"queued": "blue", "running": "blue", "finished": "green", "failed": "red", "cancelled": "gray", "lost": "orange"}
 LOST = (
@@ -90,5 +91,5 @@ def table(workspace: Workspace, known: list[RunStatus]) -> None:
 def _scores(workspace: Workspace, run: RunStatus) -> dict[str, float | None]:
     if run.state != "finished":
         return {"Accuracy": None, "Macro-F1": None}
-    scores = runs.results(workspace, run.name).scores
+    scores = results_data.results(workspace, run.name).scores
     return {"Accuracy": scores.accuracy.value, "Macro-F1": scores.macro_f1.value}

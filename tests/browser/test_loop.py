@@ -51,6 +51,7 @@ def test_from_the_overview_through_training_to_the_queue_of_the_worst_cell(serve
     wait_for(lambda: decisions.tally(server.workspace.store, PARCELS)["decided"] == 3)
 
     page.get_by_role("link", name="Train").click()
+    page.get_by_text("How it learns").click()
     page.get_by_role("spinbutton", name="Epochs").fill("5")
     page.get_by_role("spinbutton", name="Epochs").press("Enter")
     page.get_by_role("button", name="Start training").click()
