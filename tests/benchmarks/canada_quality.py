@@ -100,6 +100,8 @@ def check(workspace: Workspace, share: float) -> None:
         query = "select s.id, s.name, s.decision from sample s where s.collection = ? order by s.id"
         rows = db.execute(query, [COLLECTION]).fetchall()
     order = np.random.default_rng(0).permutation(len(rows))[: round(share * len(rows))]
+    if sum(row["decision"] is not None for row in rows) > len(order) and share:
+        raise click.ClickException(f"In this home more than {share:.0%} of the samples are checked already; give another --home.")
     waiting = [rows[at] for at in order if rows[at]["decision"] is None]
     events = [
         {"uid": f"checked-{row['id']}", "sample": row["id"], "action": "relabel", "code": codes[row["name"]], "seen": None}
