@@ -36,6 +36,7 @@ def main() -> None:
 @click.option("--model", help=f"{', '.join(registry.MODELS)}.  [ltae for series, pixelset for patches]")
 @click.option("--labels", type=click.Choice(settings.LABELS), help="The map's, only verified ones, or those in force.  [inventory]")
 @click.option("--unverified-weight", type=float, help="Weight of a label in force that nobody verified, beside 1.  [0.85]")
+@click.option("--doubts", help="A run that ranked label errors: an unverified label weighs what this run holds it likely to be right.")
 @click.option("--limit", type=int, help="Learn from at most this many labelled samples; 0 = all.  [0]")
 @click.option("--inputs", help="bands, indices, rgb, names of bands and indices, joined by +.  [bands+indices]")
 @click.option("--day-of-year/--no-day-of-year", default=None, help="Whether the model is told the day of year of each date.")

@@ -30,6 +30,7 @@ class TrainConfig:
     # What it learns from
     labels: str = "inventory"  # inventory: the map's; verified: only decided samples; mixed: the label in force
     unverified_weight: float = 0.85  # of a label that nobody verified, beside 1 of a verified one: the ACI's target accuracy
+    doubts: str = ""  # a run whose ranking of label errors says what each unverified label weighs; empty = unverified_weight for all
     limit: int = 0  # at most this many labelled samples to learn from, the same ones for the same seed; 0 = all
     inputs: str = "bands+indices"  # bands, indices, rgb, names of bands and indices, joined by +; see `modeling.inputs`
     day_of_year: bool = True  # whether the model is told the day of year of each date

@@ -13,7 +13,7 @@ from data import jobdir, jobs
 from data.errors import CannotTrain, UnknownRun, WorkspaceError
 from data.workspace import Workspace
 from modeling import results as evaluation
-from modeling import rundir, samples, splits
+from modeling import rundir, samples, splits, weights
 from modeling.config import TrainConfig
 from modeling.results import Results
 from modeling.rundir import Epoch, RunDir
@@ -70,10 +70,12 @@ def create(workspace: Workspace, config: TrainConfig) -> RunDir:
     """Make the folder of a new run, after a check that there is something to learn from, and that it can be split.
 
     Raises:
-        UnknownCollection, UnknownModel, CannotTrain: as `samples.load` and `splits.check` say.
+        UnknownCollection, UnknownModel, CannotTrain: as `samples.load`, `splits.check` and `weights.of_labels` say.
         WorkspaceError: the folder cannot be written.
     """
-    splits.check(workspace.store, config, samples.load(workspace.store, config.collection, config.labels))
+    known = samples.load(workspace.store, config.collection, config.labels)
+    splits.check(workspace.store, config, known)
+    weights.of_labels(workspace.store, config, known)
     now = datetime.now(UTC)
     stem = f"{config.collection}-{config.model}-{now:%Y%m%d-%H%M%S}"
     try:

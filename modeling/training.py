@@ -11,7 +11,7 @@ import torch
 from data import catalogue
 from data.errors import CannotTrain
 from data.workspace import Workspace
-from modeling import checkpoint, inputs, leakage, machine, metrics, pixels, predict, ranks, registry, results, samples, splits
+from modeling import checkpoint, inputs, leakage, machine, metrics, pixels, predict, ranks, registry, results, samples, splits, weights
 from modeling.calibration import calibration
 from modeling.config import TrainConfig
 from modeling.feeding import Feed
@@ -78,13 +78,8 @@ def prepare(workspace: Workspace, config: TrainConfig, device: torch.device, kno
     split = splits.stored(workspace.store, config, known)
     source = pixels.load(workspace, known, config)
     lessons = _lessons(config, known, split.parts, source.seen)
-    feed = Feed(source, known.truth, _weights(config, known), device, config.memory)
+    feed = Feed(source, known.truth, weights.of_labels(workspace.store, config, known), device, config.memory)
     return Job(config, known, split, feed, known.content_hash(split.parts), lessons)
-
-
-def _weights(config: TrainConfig, known: Samples) -> np.ndarray:
-    """(N,) weight of each label in the loss."""
-    return np.where(known.verified | (config.labels == "inventory"), 1.0, config.unverified_weight)
 
 
 def _lessons(config: TrainConfig, known: Samples, parts: np.ndarray, seen: np.ndarray) -> tuple[Lesson, ...]:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from data.errors import CannotTrain, CropcheckError
 from data.importing import import_collection
 from data.workspace import Workspace
-from modeling import estimators, predict, runs, samples, training, working
+from modeling import estimators, predict, runs, samples, suspects, training, weights, working
 from modeling.__main__ import main
 from modeling.config import TrainConfig
 from tests import modeling_world as toy
@@ -314,3 +314,27 @@ def test_what_is_weighed_is_what_was_decided(world):
     job = training.prepare(world, config, torch.device("cpu"))
     expected = np.where(np.array(known.names) == "S000-2020", 1.0, 0.4)
     np.testing.assert_allclose(job.feed.weight.numpy(), expected, rtol=1e-6)
+
+
+def test_a_doubted_label_weighs_what_the_ranking_holds_it_likely(world):
+    run = trained(world, model="forest", folds=3)
+    suspects.search(world, [run])
+    toy.decide(world, "S000-2020", "agree", 146)
+    toy.decide(world, "S001-2020", "relabel", 158)  # a label that was not ranked
+    known = samples.load(world.store, toy.NAME, "mixed")
+    found = weights.of_labels(world.store, toy.config(labels="mixed", doubts=run, unverified_weight=0.4), known)
+    assert found[:2].tolist() == [1.0, 1.0]
+    with world.store.reading() as db:
+        likely = dict(map(tuple, db.execute("select sample, probability from suspect where run = ?", [run])))
+    expected = [max(0.01, likely.get(sample, 0.4)) for sample in known.ids[2:].tolist()]
+    np.testing.assert_allclose(found[2:], expected)
+    assert len(set(found.tolist())) > 3
+    plain = samples.load(world.store, toy.NAME, "inventory")
+    assert weights.of_labels(world.store, toy.config(), plain).tolist() == [1.0] * len(plain)
+    trained(world, model="ltae", labels="mixed", doubts=run, epochs=1)
+
+
+def test_a_run_that_ranked_nothing_cannot_weigh_labels(world):
+    with pytest.raises(CannotTrain, match=r"The run 'nowhere' has ranked no labels of toy\. Rank them with"):
+        runs.create(world, toy.config(doubts="nowhere"))
+    assert runs.listing(world) == []

@@ -7,7 +7,7 @@ import streamlit as st
 from data import indices, info, seasons
 from data.catalogue import Collection
 from data.store import Store
-from labeling import places
+from labeling import places, queues
 from modeling import config as settings
 from modeling import registry
 from modeling.inputs import DIFFERENCES
@@ -55,13 +55,26 @@ def _labels(store: Store, collection: Collection) -> Settings:
         f"{progress.agreed + progress.relabelled} of {progress.samples} samples are verified "
         f"({progress.relabelled} of them relabelled), {progress.rejected} rejected."
     )
-    if labels != "mixed":
+    if labels == "verified":
         return {"labels": labels}
+    ranked = [run for run, _ in queues.doubts(store, collection.name)]
+    doubts = _doubts(collection, ranked) if ranked else None
+    if labels == "inventory" or doubts:
+        return {"labels": labels, "doubts": doubts or ""}
     weight = st.slider(
         "Weight of a label that nobody verified", 0.05, 1.0, 0.85, 0.05, key="train.unverified_weight",
         help="A verified label weighs 1. 0.85 is the Annual Crop Inventory's published target accuracy. Rejected samples weigh nothing.",
     )  # fmt: skip
     return {"labels": labels, "unverified_weight": weight}
+
+
+def _doubts(collection: Collection, ranked: list[str]) -> str | None:
+    """A run whose ranking weighs the labels."""
+    return st.selectbox(
+        "Weigh unverified labels by the doubts of", ranked, index=None, placeholder="No run: all alike",
+        key=f"train.doubts.{collection.name}",
+        help="A run that ranked label errors: each label weighs the probability that this run gives it, out of fold.",
+    )  # fmt: skip
 
 
 def _inputs(collection: Collection, model: registry.Model) -> Settings:
