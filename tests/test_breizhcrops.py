@@ -22,7 +22,7 @@ from shapely.geometry import Point, shape
 
 from data import catalogue, info, packed, profiles, shards
 from data.__main__ import main as data_main
-from data.bands import L1C_BANDS
+from data.bands import L1C_BANDS, reflectance
 from data.errors import BadInput, PixelsUnreadable
 from data.importers import breizhcrops, breizhcrops_names
 from data.importing import CollectionSpec, NewSample, import_collection
@@ -508,11 +508,22 @@ def test_profiles_of_a_packed_collection_are_those_of_its_rows(pair, index):
     assert median["08-15"] < 0.35  # harvested in August
 
 
-@pytest.mark.parametrize("kind", ["series", "image"])
-@pytest.mark.parametrize("dates", ["all", "clear"])
-def test_a_model_is_shown_the_same(pair, kind, dates):
-    first, second = (pixels.load(workspace, samples.load(workspace.store, NAME, "inventory"), kind, dates) for workspace in pair)
-    np.testing.assert_allclose(first.values, second.values, rtol=1e-6)
+def shown(workspace: Workspace, known: samples.Samples, *, model: str = "ltae", **chosen) -> pixels.Pixels:
+    return pixels.load(workspace, known, TrainConfig.for_model(model, NAME, **chosen))
+
+
+def as_reflectance(values: np.ndarray) -> np.ndarray:
+    """In memory, as reflectance: packed collections give numbers, others means."""
+    values = values[np.arange(len(values))]
+    return reflectance(values) if values.dtype == np.uint16 else values
+
+
+@pytest.mark.parametrize("model", ["ltae", "pixelset", "lrcn", "resnet18"])
+@pytest.mark.parametrize("chosen", [{"dates": "all"}, {"dates": "clear"}, {"months": "5+6"}])
+def test_a_model_is_shown_the_same(pair, model, chosen):
+    known = (samples.load(workspace.store, NAME, "inventory") for workspace in pair)
+    first, second = (shown(workspace, one, model=model, **chosen) for workspace, one in zip(pair, known, strict=True))
+    np.testing.assert_allclose(as_reflectance(first.values), as_reflectance(second.values), rtol=1e-6)
     np.testing.assert_array_equal(first.present, second.present)
     np.testing.assert_array_equal(first.days, second.days)
 
@@ -520,8 +531,10 @@ def test_a_model_is_shown_the_same(pair, kind, dates):
 def test_samples_that_come_in_while_one_reads_are_passed_over(imported):
     known = samples.load(imported.store, NAME, "inventory")
     some = replace(known, ids=known.ids[5:20], shards=known.shards[5:20], rows=known.rows[5:20])
-    whole = pixels.load(imported, known, "series", "all")
-    np.testing.assert_array_equal(pixels.load(imported, some, "series", "all").values, whole.values[5:20])
+    whole, part = shown(imported, known), shown(imported, some)
+    dates = part.values.shape[1]  # as many as these samples have
+    np.testing.assert_array_equal(part.values, whole.values[5:20, :dates])
+    assert not whole.values[5:20, dates:].any()
 
 
 def test_the_greenest_image_is_the_same(pair):
@@ -559,14 +572,14 @@ def test_a_marked_quality_shows_wherever_images_count(imported):
     image = max(
         (image for image in cards.card(imported, sample)["images"] if image["quality"] == "ok"), key=lambda found: found["slot"]
     )  # fmt: skip
-    before = {"profiles": profiles.load(imported.store, NAME, "NDVI"), "pixels": pixels.load(imported, known, "series", "clear")}
+    before = {"profiles": profiles.load(imported.store, NAME, "NDVI"), "pixels": shown(imported, known, dates="clear")}
     months = {(row["month"], row["quality"]): row["images"] for row in info.images_by_month(imported.store, NAME)}
     mark(imported, image, sample, "bad", "m1")
     row = int(np.searchsorted(known.ids, sample))
     after = profiles.load(imported.store, NAME, "NDVI")
     assert (before["profiles"].clear != after.clear).sum() == 1 and not after.clear[row].all()
     for dates in ("clear", "all"):
-        assert not pixels.load(imported, known, "series", dates).present[row, image["slot"]]
+        assert not shown(imported, known, dates=dates).present[row, image["slot"]]
     assert before["pixels"].present[row, image["slot"]]
     now = {(row["month"], row["quality"]): row["images"] for row in info.images_by_month(imported.store, NAME)}
     month = image["acquired"][:7]

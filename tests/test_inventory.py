@@ -38,6 +38,7 @@ from data.workspace import Workspace
 from labeling import decisions
 from modeling import pixels as model_pixels
 from modeling import samples as model_samples
+from modeling.config import TrainConfig
 
 CDL = Path(__file__).parent / "data/inventory/2021_30m_cdls_cut.tif"
 CODES = rasterio.open(CDL).read(1)
@@ -297,7 +298,7 @@ def test_series_and_statistics_are_those_of_an_import_with_the_same_inventory(ka
 def test_models_read_the_series_of_the_inventory_in_force(kansas):
     apply(kansas, "kansas", [str(CDL)], Report())
     known = model_samples.everything(kansas.store, "kansas", ())
-    shown = model_pixels.load(kansas, known, "series", "all")
+    shown = model_pixels.load(kansas, known, TrainConfig.for_model("ltae", "kansas"))
     expected = np.stack([catalogue.patch(kansas, int(number)).series for number in known.ids])
     np.testing.assert_array_equal(shown.values, expected)
 

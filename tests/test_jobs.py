@@ -125,7 +125,7 @@ def test_a_cancelled_job_does_not_wait_for_its_threads(empty):
 import time
 from concurrent.futures import ThreadPoolExecutor
 from data import command
-command.GRACE_SECONDS = 1
+command.GRACE_SECONDS = 3
 main = command.Group("main")
 @main.command()
 def wait():

@@ -76,8 +76,10 @@ def step(name: str, root: Path, home: Path) -> None:
         profiles.load(workspace.store, "breizhcrops-2017-L1C", "NDVI")
     elif name == "training data":
         from modeling import pixels, samples
+        from modeling.config import TrainConfig
 
-        pixels.load(workspace, samples.load(workspace.store, "breizhcrops-2017-L1C", "inventory"), "series", "all")
+        known = samples.load(workspace.store, "breizhcrops-2017-L1C", "inventory")
+        pixels.load(workspace, known, TrainConfig.for_model("ltae", known.collection))
     elif name == "card":
         from labeling import cards
 
