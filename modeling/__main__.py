@@ -38,7 +38,7 @@ def main() -> None:
 @click.option("--unverified-weight", type=float, help="Weight of a label in force that nobody verified, beside 1.  [0.85]")
 @click.option("--doubts", help="A run that ranked label errors: an unverified label weighs what this run holds it likely to be right.")
 @click.option("--limit", type=int, help="Learn from at most this many labelled samples; 0 = all.  [0]")
-@click.option("--inputs", help="bands, indices, rgb, names of bands and indices, joined by +.  [bands+indices]")
+@click.option("--inputs", help="land, bands, indices, rgb, names of bands and indices, joined by +.  [land+indices]")
 @click.option("--day-of-year/--no-day-of-year", default=None, help="Whether the model is told the day of year of each date.")
 @click.option("--dates", type=click.Choice(settings.DATES), help="All dates, or only those of quality ok.")
 @click.option("--months", help="Numbers joined by +, as 6+7; empty = all. For models of one image also best, or each.")

@@ -32,7 +32,7 @@ class TrainConfig:
     unverified_weight: float = 0.85  # of a label that nobody verified, beside 1 of a verified one: the ACI's target accuracy
     doubts: str = ""  # a run whose ranking of label errors says what each unverified label weighs; empty = unverified_weight for all
     limit: int = 0  # at most this many labelled samples to learn from, the same ones for the same seed; 0 = all
-    inputs: str = "bands+indices"  # bands, indices, rgb, names of bands and indices, joined by +; see `modeling.inputs`
+    inputs: str = "land+indices"  # land, bands, indices, rgb, names of bands and indices, joined by +; see `modeling.inputs`
     day_of_year: bool = True  # whether the model is told the day of year of each date
     dates: str = "all"  # all: every image but those marked bad; clear: only those of quality ok
     months: str = ""  # numbers joined by +, e.g. 6+7; empty = all; for models of one image also best, or each image in turn

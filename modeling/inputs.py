@@ -3,6 +3,7 @@
 The text is names joined by +, each once in effect:
 
     bands     every band of the collection
+    land      the bands that see the land: all but B01, B09 and B10, whose pixels of 60 m are for the atmosphere; all where no other is left
     indices   the six index channels that tell crops apart beyond the bands: NDVI NDMI NDTI NDRE8A MNDWI PSRI (those it has bands for)
     rgb       B04, B03 and B02
     B08 ...   a band
@@ -17,6 +18,7 @@ from data.errors import CannotTrain
 from data.indices import INDICES
 
 RGB = ("B04", "B03", "B02")
+ATMOSPHERE = ("B01", "B09", "B10")  # aerosol, water vapour and cirrus: ESA, Sentinel-2 User Handbook
 # Normalised differences as (a - b) / (a + b), beside those that the app shows.
 DIFFERENCES = {
     "NDMI": ("B08", "B11"),  # canopy water; Gao 1996
@@ -25,7 +27,7 @@ DIFFERENCES = {
     "MNDWI": ("B03", "B11"),  # wet soil; Xu 2006
 }
 STACK = ("NDVI", "NDMI", "NDTI", "NDRE8A", "MNDWI", "PSRI")
-GROUPS = ("bands", "indices", "rgb")
+GROUPS = ("land", "bands", "indices", "rgb")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def channels(inputs: str, bands: tuple[str, ...]) -> tuple[Channel, ...]:
 def _spelled_out(word: str, bands: tuple[str, ...]) -> tuple[str, ...]:
     if word.lower() == "bands":
         return bands
+    if word.lower() == "land":
+        return tuple(band for band in bands if band not in ATMOSPHERE) or bands
     if word.lower() == "indices":
         return tuple(name for name in STACK if set(_index(name).bands) <= set(bands))
     return RGB if word.lower() == "rgb" else (word.upper(),)

@@ -85,7 +85,7 @@ MODELS: dict[str, Model] = {
             "tempcnn", "TempCNN (convolutions over dates)", SERIES, "modeling.models.tempcnn:TempCNN",
             "Pelletier, Webb and Petitjean 2019, Temporal Convolutional Neural Network for the Classification of Satellite Image Time "
             "Series, Remote Sensing 11(5), arXiv 1811.10166",
-            {"epochs": 60, "learning_rate": 1e-3, "date_drop": 0.1, "noise": 0.1}, encodes_days=True,
+            {"epochs": 60, "learning_rate": 3e-3, "date_drop": 0.1, "noise": 0.1}, encodes_days=True,
         ),
         Model(
             "transformer", "Transformer with day of year", SERIES, "modeling.models.transformer:Transformer",

@@ -12,7 +12,10 @@ from modeling.results import Results
 
 Cell = str | int | float | None
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
-INPUTS = {"bands+indices": "all bands and six indices", "bands": "all bands", "indices": "six indices", "rgb": "red, green and blue"}
+INPUTS = {
+    "land+indices": "land bands and six indices", "bands+indices": "all bands and six indices", "land": "land bands", "bands": "all bands",
+    "indices": "six indices", "rgb": "red, green and blue",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

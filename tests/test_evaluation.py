@@ -228,7 +228,7 @@ def test_a_table_is_written_as_markdown_and_csv():
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        ({}, {"Inputs": "all bands and six indices", "Dates": "all", "Split": "random by site, 60/20/20, seed 0"}),
+        ({}, {"Inputs": "land bands and six indices", "Dates": "all", "Split": "random by site, 60/20/20, seed 0"}),
         ({"inputs": "rgb", "months": "7+6"}, {"Inputs": "red, green and blue", "Dates": "June and July"}),
         ({"inputs": "B04+NDVI", "dates": "clear"}, {"Inputs": "B04, NDVI", "Dates": "all, clear ones"}),
         ({"model": "resnet18"}, {"Dates": "the best"}),

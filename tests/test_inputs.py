@@ -20,6 +20,12 @@ def test_bands_are_those_of_the_collection_in_its_order():
     assert names("bands", ("B08", "B04")) == ["B08", "B04"]
 
 
+def test_bands_for_the_atmosphere_are_no_land_bands():
+    assert names("land", (*BANDS, "B10")) == ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
+    assert names("land", ("NDVI",)) == ["NDVI"]
+    assert names("land", ("B01", "B09")) == ["B01", "B09"]
+
+
 def test_groups_bands_and_indices_are_joined_each_once_in_the_order_of_the_text():
     assert names("rgb") == ["B04", "B03", "B02"]
     assert names("rgb+B08+NDVI") == ["B04", "B03", "B02", "B08", "NDVI"]
@@ -34,7 +40,7 @@ def test_indices_that_lack_a_band_are_left_out_of_the_group():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("B10", "'B10', which is no band of the collection and no index; choose from bands, indices, rgb, B01"),
+        ("B10", "'B10', which is no band of the collection and no index; choose from land, bands, indices, rgb, B01"),
         ("bands+NDXI", "'NDXI', which is no band"),
         ("", "'', which is no band"),
     ],

@@ -70,7 +70,7 @@ def test_the_headline_has_the_runs_figures_with_intervals(own):
         ("ECE", found.calibration.ece),
     ):
         assert shown[title] == (f"{figure.value:.3f}", f"{figure.low:.3f}–{figure.high:.3f}")
-    assert "**ltae** on inventory labels · inputs: all bands and six indices · dates: all · split: random by site, 3 folds" in texts(app)
+    assert "**ltae** on inventory labels · inputs: land bands and six indices · dates: all · split: random by site, 3 folds" in texts(app)
 
 
 def test_choosing_another_run_shows_the_comparison_on_the_same_samples(own):

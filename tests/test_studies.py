@@ -75,7 +75,9 @@ def verify(workspace: Workspace, count: int) -> None:
 def test_indices_compares_rgb_seven_indices_and_all_bands(world):
     found = control.plan(world, choices("indices"))
     inputs = {label: config.inputs for label, config in by_label(found).items()}
-    assert inputs == {"RGB": "rgb", "all bands": "bands", "bands and indices": "bands+indices"} | {name: name for name in kinds.INDEX_NAMES}
+    assert inputs == {"RGB": "rgb", "all bands": "bands", "land bands and indices": "land+indices"} | {
+        name: name for name in kinds.INDEX_NAMES
+    }
     assert {config.model for config in found.configs} == {"ltae"}
     assert {(config.folds, config.epochs) for config in found.configs} == {(3, 2)}
     assert found.notes == ()
@@ -84,7 +86,7 @@ def test_indices_compares_rgb_seven_indices_and_all_bands(world):
 def test_indices_leaves_out_what_the_bands_do_not_allow_and_says_so(world):
     allowed = replace(allowing.read(world, toy.NAME), bands=("B04", "B08"))
     found = kinds.plan(choices("indices"), allowed)
-    assert list(by_label(found)) == ["NDVI", "OSAVI", "all bands", "bands and indices"]
+    assert list(by_label(found)) == ["NDVI", "OSAVI", "all bands", "land bands and indices"]
     assert [note.split(" is left out")[0] for note in found.notes] == ["RGB", "NDRE", "EVI", "GNDVI", "NDVI45", "PSRI"]
     assert "B05" in found.notes[1]
 

@@ -32,7 +32,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option("--block-side", "block_side_m", type=float, help="Side of a block in metres, of the split block.  [10000]")
 @click.option("--sides", callback=_numbers, help="Block sides in metres that the study splits compares, as 750,2000.")
 @click.option("--labels", type=click.Choice(settings.LABELS), help="The study labels compares all.  [inventory]")
-@click.option("--inputs", help="As of python -m modeling train; the study indices compares several.  [bands+indices]")
+@click.option("--inputs", help="As of python -m modeling train; the study indices compares several.  [land+indices]")
 @click.option("--epochs", type=int, help="Passes over the training part.  [the model's own]")
 @click.option("--patience", type=int, help="Epochs without a better validation metric before a run stops; 0 = never.")
 @click.option("--device", type=click.Choice(settings.DEVICES), help="auto takes a GPU where there is one.  [auto]")

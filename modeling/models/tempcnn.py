@@ -44,7 +44,7 @@ class TempCNN(nn.Module):
 
     def __init__(
         self, channels: int, classes: int, *, width: int = 64, layers: int = 3, kernel: int = 5, hidden: int = 256,
-        dropout: float = 0.5, steps: int = 32,
+        dropout: float = 0.3, steps: int = 24,
     ):  # fmt: skip
         super().__init__()
         self.register_buffer("grid", (torch.arange(steps) + 0.5) * YEAR_DAYS / steps, persistent=False)

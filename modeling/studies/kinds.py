@@ -148,7 +148,7 @@ def _config(choices: Choices, allowed: Allowed, variant: Variant, seed: int) -> 
 
 def _indices(choices: Choices, allowed: Allowed) -> tuple[list[Variant], list[str]]:
     """RGB, seven indices and all bands (after arXiv 2306.00114), and the app's default inputs."""
-    asked = [("RGB", "rgb"), *((name, name) for name in INDEX_NAMES), ("all bands", "bands"), ("bands and indices", "bands+indices")]
+    asked = [("RGB", "rgb"), *((name, name) for name in INDEX_NAMES), ("all bands", "bands"), ("land bands and indices", "land+indices")]
     variants, notes = [], []
     for label, text in asked:
         try:

@@ -19,7 +19,8 @@ LABELS = {
 }
 CHOSEN = "chosen"
 INPUTS = {
-    "bands+indices": "Bands and six indices", "bands": "Bands", "indices": "Six indices", "rgb": "RGB",
+    "land+indices": "Land bands, six indices", "bands+indices": "Bands, six indices", "bands": "Bands", "land": "Land bands",
+    "indices": "Six indices", "rgb": "RGB",
     CHOSEN: "Chosen one by one …",
 }  # fmt: skip
 SPLITS = {"random": "Random by site", "block": "Spatial blocks", "region": "By region", "year": "By year"}
