@@ -90,7 +90,7 @@ MODELS: dict[str, Model] = {
         Model(
             "transformer", "Transformer with day of year", SERIES, "modeling.models.transformer:Transformer",
             "Vaswani et al. 2017, Attention Is All You Need, arXiv 1706.03762; for crops Rußwurm and Körner 2020, arXiv 1910.10536",
-            {"epochs": 80, "learning_rate": 1e-3, "date_drop": 0.2, "noise": 0.1, "warmup": 0.1}, encodes_days=True,
+            {"epochs": 80, "learning_rate": 2e-3, "date_drop": 0.2, "noise": 0.1, "warmup": 0.1}, encodes_days=True,
         ),
         Model(
             "lstm", "LSTM, both ways through the season", SERIES, "modeling.models.lstm:LSTM",
