@@ -195,7 +195,7 @@ def test_bands_classes_settings_and_parts_of_others_are_named():
         checkpoint.check_classes(stored, ("maize", "wheat"))
     with pytest.raises(CannotTrain, match="the collection has canola, wheat, soybean"):
         checkpoint.check_classes(stored, ("canola", "wheat", "soybean"))
-    with pytest.raises(CannotTrain, match=r"its inputs is 'bands.indices', the run's is 'rgb'"):
+    with pytest.raises(CannotTrain, match=r"its inputs is 'land.indices', the run's is 'rgb'"):
         checkpoint.check_run(stored, config.with_(inputs="rgb"))
     with pytest.raises(CannotTrain, match="models of the parts train; the run's split has fold-0, fold-1"):
         checkpoint.check_job(stored, config, toy.BANDS, CLASSES, ["fold-0", "fold-1"])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from data.workspace import Workspace
 from tests.conftest import ROOT, copy_workspace
@@ -22,6 +22,7 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 START_SECONDS = 60
+expect.set_options(timeout=20_000)  # a busy machine takes longer than the five seconds of the default
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
 
 

@@ -17,7 +17,7 @@ def test_a_study_is_started_watched_and_read_on_its_page(server, page: Page, tmp
     expect(page.get_by_text("Nothing compared yet")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("combobox", name="Compare").click()
     page.get_by_role("option", name="Splits").click()
-    expect(page.get_by_text("How much of the accuracy is left at other places")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("How much of the accuracy is left at other places").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("4 variants, 4 runs")).to_be_visible(timeout=PATIENCE)
     epochs = page.get_by_role("spinbutton", name="Epochs")
     epochs.fill("2")
