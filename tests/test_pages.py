@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from data import info
+from modeling import runs
+from modeling.config import TrainConfig
 from tests.conftest import ROOT
 from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
@@ -152,3 +155,19 @@ def test_explore_says_where_labels_come_from_when_there_are_none(kinds):
     app = opened("explore")
     app.selectbox(key="collection").set_value(UNLABELLED).run()
     assert "No sample has a label yet" in app.info[0].value
+
+
+@pytest.mark.parametrize("button", ["train.resume", None])
+def test_a_run_whose_folder_is_deleted_under_the_page_is_told_without_a_traceback(demo, button):
+    run = runs.create(demo, TrainConfig.for_model("ltae", "bavaria-parcels-2018"))
+    app = opened("train")
+    app.selectbox(key="collection").set_value("bavaria-parcels-2018").run()
+    assert run.name in texts(app)
+    shutil.rmtree(run.path)
+    if button:
+        app.button(key=button).click()
+    app.run()
+    assert not app.exception
+    assert run.name not in "".join(element.value for element in app.markdown)
+    app.switch_page("pages/results.py").run()
+    assert not app.exception

@@ -1,7 +1,10 @@
 """A training run as pages show it: live progress, the list of runs, a short label."""
 
+from contextlib import suppress
+
 import streamlit as st
 
+from data.errors import CropcheckError, UnknownRun
 from data.workspace import Workspace
 from modeling import figures, registry, runs, tables
 from modeling.runs import RunStatus
@@ -15,7 +18,13 @@ LOST = (
 
 def live(workspace: Workspace, name: str) -> None:
     """The run now: state, progress, curves, and what can be done with it. Meant to be drawn again every second while it works."""
-    run = runs.status(workspace, name)
+    try:
+        _draw(workspace, runs.status(workspace, name))
+    except UnknownRun as error:  # its folder was deleted meanwhile
+        st.warning(str(error), icon=":material/delete:")
+
+
+def _draw(workspace: Workspace, run: RunStatus) -> None:
     if st.session_state.get("train.active", run.active) != run.active:
         st.session_state["train.active"] = run.active
         st.rerun()
@@ -23,13 +32,15 @@ def live(workspace: Workspace, name: str) -> None:
     st.markdown(f"##### {run.name} :{COLOURS[run.state]}-badge[{run.state}]")
     st.progress(run.share, _line(run))
     _state(workspace, run)
+    if refused := st.session_state.pop("train.refused", None):
+        st.error(refused)
     for note in run.notes:
         st.info(note)
-    epochs = runs.progress(workspace, name)
+    epochs = runs.progress(workspace, run.name)
     if epochs and not registry.named(run.config.model).estimator:
         st.plotly_chart(figures.training_curves(epochs), key="train.curves", config={"displayModeBar": False})
     with st.expander("Log"):
-        st.code(runs.log(workspace, name)[-4000:] or "Nothing printed yet.", language=None)
+        st.code(runs.log(workspace, run.name)[-4000:] or "Nothing printed yet.", language=None)
 
 
 def _line(run: RunStatus) -> str:
@@ -53,7 +64,7 @@ def _state(workspace: Workspace, run: RunStatus) -> None:
         st.warning(LOST)
     with st.container(horizontal=True):
         if run.active:
-            st.button("Cancel", icon=":material/stop:", key="train.cancel", on_click=runs.cancel, args=(workspace, run.name))
+            st.button("Cancel", icon=":material/stop:", key="train.cancel", on_click=_cancel, args=(workspace, run.name))
         elif run.state == "finished":
             if st.button("Read the results", type="primary", icon=":material/grid_on:", key="train.results"):
                 st.switch_page("pages/results.py", query_params={"run": run.name})
@@ -61,10 +72,18 @@ def _state(workspace: Workspace, run: RunStatus) -> None:
             st.button("Resume", icon=":material/replay:", key="train.resume", on_click=_resume, args=(workspace, run.name))
 
 
+def _cancel(workspace: Workspace, name: str) -> None:
+    with suppress(UnknownRun):  # deleted: the panel says so
+        runs.cancel(workspace, name)
+
+
 def _resume(workspace: Workspace, name: str) -> None:
-    runs.resume(workspace, name)
     st.session_state["train.run"] = name
     st.session_state.pop("train.active", None)
+    try:
+        runs.resume(workspace, name)
+    except CropcheckError as error:
+        st.session_state["train.refused"] = str(error)
 
 
 def table(workspace: Workspace, known: list[RunStatus]) -> None:
