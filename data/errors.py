@@ -12,6 +12,7 @@
     ├── UnknownStudy          no study of that name
     ├── UnknownJob            no job of that name
     ├── CannotStart           a job that is at work already, or whose collection another job is making
+    ├── NotAllowed            a role that does not allow it
     ├── BadDecision           an action, reason or image that does not fit its sample
     ├── BadInput              a file or value given for import that cannot be used
     ├── PixelsUnreadable      a shard is missing, cut short or of another shape than the catalogue says
@@ -68,6 +69,10 @@ class UnknownJob(CropcheckError):
 
 class CannotStart(CropcheckError):
     """A job that is at work already, or whose collection another job is making."""
+
+
+class NotAllowed(CropcheckError):
+    """A role that does not allow it."""
 
 
 class BadDecision(CropcheckError):

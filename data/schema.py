@@ -302,6 +302,134 @@ create table suspect (
 create unique index suspect_rank on suspect (run, rank);
 """
 
+TEAM = """
+-- Who decides. A name is taken whatever its letter case, and never given away again: events bear it.
+create table curator (
+    name    text primary key collate nocase check (length(name) > 0),
+    role    text not null check (role in ('curator', 'reviewer', 'administrator')),
+    login   text unique collate nocase,     -- what the company's login calls them, or null
+    active  integer not null default 1 check (active in (0, 1)),
+    read_to integer not null default 0,     -- the newest review of their own work (an event) that they have read
+    created text not null
+);
+insert into curator (name, role, created) select curator, 'curator', min(at) from event group by curator collate nocase;
+update curator set role = 'administrator' where name = (select curator from event order by id limit 1);
+
+-- A team's rules for a collection; a collection without a row has the defaults of `labeling.policy`.
+create table policy (
+    collection text primary key references collection (name) on delete cascade,
+    rules      text not null                -- JSON
+);
+
+-- A sample on somebody's screen, or soon to be: nobody else gets it until then.
+create table lease (
+    sample  integer primary key references sample (id) on delete cascade,
+    holder  text not null,                  -- a browser tab or a process
+    curator text not null,
+    until   real not null                   -- seconds since 1970; renewed by the holder's heartbeat
+);
+create index lease_holder on lease (holder);
+
+-- A label known well enough to try a curator with, and the label that the card shows: half of them are wrong on purpose.
+create table control (
+    id      integer primary key,
+    sample  integer not null references sample (id) on delete cascade,
+    curator text not null collate nocase,
+    truth   integer not null,               -- the code
+    shown   integer not null,               -- the code that the card gives as the inventory's
+    placed  text not null,
+    unique (curator, sample)
+);
+
+alter table event add column kind text;     -- why the sample was served: the kind of the queue's entry
+alter table event add column look text not null default 'first'
+    check (look in ('first', 'second', 'control', 'repeat', 'adjudication'));
+alter table event add column blind integer not null default 0 check (blind in (0, 1));     -- 1: no label and no prediction was shown
+alter table event add column shown text;    -- the code that the card gave as the inventory's; null: hidden, or not told
+alter table event add column control integer references control (id);
+create index event_control on event (control) where control is not null;
+
+create trigger second_look_is_anothers before insert on event
+when new.look = 'second' and exists (
+    select 1 from event e where e.sample = new.sample and e.curator = new.curator collate nocase
+        and e.look in ('first', 'adjudication') and e.action in ('agree', 'relabel', 'reject', 'unsure')
+        and not exists (select 1 from event u where u.undo_of = e.id))
+begin select raise(abort, 'a second look belongs to another curator than the first'); end;
+create trigger control_never_stands before insert on event
+when new.look in ('second', 'control', 'repeat') and new.stands = 1 and new.action in ('agree', 'relabel', 'reject', 'unsure')
+begin select raise(abort, 'an answer to a control, a repeat or a second look is never in force'); end;
+
+-- Kept by `labeling.looks` from the events: samples that a second curator is to see, and what came of it.
+create table review (
+    sample     integer primary key references sample (id) on delete cascade,
+    collection text not null references collection (name),
+    state      text not null check (state in ('due', 'agreed', 'conflict', 'settled')),
+    first      text not null collate nocase,    -- the curator whose decision is looked at again
+    why        text not null check (why in ('share', 'unsure', 'flagged', 'class', 'late'))     -- late: nobody had asked for it
+);
+create index review_state on review (collection, state, sample);
+
+-- Decisions that could not be stored as events, whole: nothing that a curator said is lost.
+create table refused (
+    uid        text primary key,
+    collection text not null,
+    curator    text not null,
+    said       text not null,               -- JSON: the decision as it was sent
+    error      text not null,
+    at         text not null
+);
+
+-- A queue that was worked out and stored: its order stays while curators work through it.
+create table queue (
+    id         integer primary key,
+    collection text not null references collection (name) on delete cascade,
+    kind       text not null,
+    params     text not null,               -- JSON: what it was asked for with
+    title      text not null,
+    curator    text,
+    last_event integer not null,            -- the newest event it knew
+    made       text not null
+);
+create index queue_kind on queue (collection, kind, id);
+create table queue_entry (
+    queue  integer not null references queue (id) on delete cascade,
+    rank   integer not null,                -- 1 = the first
+    sample integer not null references sample (id) on delete cascade,
+    kind   text not null,                   -- of a mixed queue: which of its parts the sample comes from
+    score  real,
+    reason text not null,                   -- what the card says
+    open   integer not null default 1 check (open in (0, 1)),   -- kept by a trigger: not decided since the queue was made
+    primary key (queue, rank)
+) without rowid;
+create index queue_entry_sample on queue_entry (sample, queue);
+create index queue_entry_open on queue_entry (queue, open, rank);
+create trigger queue_entry_is_open after update of decision on sample when old.decision is not new.decision
+begin
+    update queue_entry set open = new.decision is null or new.decision <= (select last_event from queue q where q.id = queue_entry.queue)
+    where sample = new.id;
+end;
+
+-- What curators said and did not take back. verdict: the code, 'rejected' or 'unsure'.
+create view verdict as
+select e.id as event, e.uid, e.sample, s.collection, e.curator, e.look, e.stands, e.blind, e.control, e.action, e.shown,
+    case e.action when 'reject' then 'rejected' when 'unsure' then 'unsure' else e.new end as verdict, e.reason, e.note,
+    coalesce(e.kind, substr(e.queue, 1, instr(e.queue || ':', ':') - 1)) as kind, e.ms, e.at
+from event e join sample s on s.id = e.sample
+where e.action in ('agree', 'relabel', 'reject', 'unsure') and not exists (select 1 from event u where u.undo_of = e.id);
+
+-- A dataset version with a name: `content_hash` is of the labels at `last_event`, see `data.versions`.
+create table dataset_version (
+    collection   text not null references collection (name),
+    name         text not null,
+    last_event   integer not null,
+    content_hash text not null,
+    curator      text not null,
+    note         text,
+    created      text not null,
+    primary key (collection, name)
+) without rowid;
+"""
+
 
 def _execute(db: Database, script: str) -> None:
     """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
@@ -342,3 +470,8 @@ def told(db: Database) -> None:
 @migrations()
 def doubt(db: Database) -> None:
     _execute(db, DOUBT)
+
+
+@migrations()
+def team(db: Database) -> None:
+    _execute(db, TEAM)

@@ -1,0 +1,62 @@
+"""A team's rules for a collection: who looks again, how often curators are tried, and what the mixed queue is made of."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+from data import catalogue
+from data.errors import BadInput
+from data.store import Store
+
+MIX = {"suspects": 0.3, "outliers": 0.2, "disagrees": 0.1, "rotation": 0.1, "purity": 0.1, "audit": 0.2}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules. Shares are 0..1.
+
+    second_share: of all decisions that a second curator looks at again; unsure and flagged ones always are.
+    least_agreement: Cohen's kappa of a class below which all its decisions go to a second curator.
+    control_share: of the cards that are controls, half of them with a deliberately wrong label.
+    repeat_share: of the cards that a curator has decided before, to see whether they decide alike. With it, controls are made of a
+        curator's own older decisions too: the way to try a team of one.
+    blind: inventory label and prediction stay hidden until the first answer.
+    mix: kind of queue -> its share of the mixed queue; in any unit, they are made to sum to one.
+    """
+
+    second_share: float = 0.1
+    least_agreement: float = 0.6
+    control_share: float = 0.03
+    repeat_share: float = 0.0
+    blind: bool = False
+    mix: Mapping[str, float] = field(default_factory=lambda: dict(MIX))
+
+    def __post_init__(self) -> None:
+        """Raises BadInput where a rule is out of range."""
+        for name in ("second_share", "least_agreement", "control_share", "repeat_share"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise BadInput(f"The rule {name} is a share from 0 to 1, not {value!r}.")
+        if not isinstance(self.blind, bool):
+            raise BadInput(f"The rule blind is true or false, not {self.blind!r}.")
+        if any(not isinstance(share, int | float) or share < 0 for share in self.mix.values()) or not sum(self.mix.values()):
+            raise BadInput(f"The shares of the mixed queue are numbers from 0, not all 0, not {dict(self.mix)!r}.")
+
+
+def read(store: Store, collection: str) -> Policy:
+    """The collection's rules, or the defaults."""
+    with store.reading() as db:
+        row = db.execute("select rules from policy where collection = ?", [collection]).fetchone()
+    known = {entry.name for entry in fields(Policy)}
+    return Policy(**{name: value for name, value in json.loads(row["rules"]).items() if name in known}) if row else Policy()
+
+
+def write(store: Store, collection: str, policy: Policy) -> None:
+    """Put the rules in force.
+
+    Raises:
+        UnknownCollection: there is no such collection.
+    """
+    catalogue.collection(store, collection)
+    with store.writing() as db:
+        db.execute("insert or replace into policy (collection, rules) values (?, ?)", [collection, json.dumps(asdict(policy))])
