@@ -14,8 +14,10 @@ from labeling import cards, decisions
 # What an action needs beside a sample and a curator; given with any other action, it is a mistake.
 NEEDS = {"relabel": ("crop",), "reject": ("reason",), "quality": ("date", "quality")}
 
+LATE: dict[str, str] = {}  # command -> module whose `command` it is, imported when it is called
 
-@click.group(cls=Group)
+
+@click.group(cls=Group, late=LATE)
 def main() -> None:
     """Read and make decisions on crop labels. The workspace lies at CROPCHECK_HOME, by default in workspace/."""
 
