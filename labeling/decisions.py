@@ -1,9 +1,11 @@
 """What curators say, stored once and for good: every decision is an event, appended in one transaction.
 
 Each event of a batch is judged by itself: a bad one is answered with its fault, the others are stored. An event sent twice
-is stored once, so a client may send again whatever it has no answer for.
+is stored once, so a client may send again whatever it has no answer for. What an event was (a first look, a second one, an answer
+to a control) is worked out here from the store, not taken from the client's word: see `labeling.looks`.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from data import catalogue, packed, workspace
 from data.errors import BadDecision, CropcheckError, UnknownCrop
 from data.importing import NO_LABEL
 from data.store import Store
+from labeling import leases, looks, team
 
 DECIDING = ("agree", "relabel", "reject", "unsure")  # these put a label in force; the others do not
 REASONS = {
@@ -25,7 +28,8 @@ REASONS = {
     "other": "Other reason",
 }
 QUALITIES = ("ok", "cloud", "bad")
-LONGEST_TEXT = 2_000  # characters of a note, a queue's reason or a name
+LONGEST_TEXT = 2_000  # characters of a queue's reason or a name
+LONGEST_NOTE = 200_000  # characters: a note is kept whole
 
 SAMPLE = """
 select s.id, s.collection, s.name, s.inventory_code, s.flagged, d.uid as in_force, l.code as label
@@ -38,17 +42,22 @@ class Outcome:
     """What became of one event.
 
     stored: it is in the database, now or since it was sent before.
-    stands: False where it is kept as a second opinion beside a decision that its curator had not seen.
+    stands: False where it is kept beside the decision in force: a second look, an answer to a control, or an opinion beside a
+        decision that its curator had not seen.
+    look: what it was, see `labeling.looks`.
     error: why it was not stored, else None.
     """
 
     uid: str
     stored: bool
     stands: bool = True
+    look: str = looks.FIRST
     error: str | None = None
 
 
-def record(store: Store, collection: str, curator: str, events: Sequence[dict[str, Any]]) -> list[Outcome]:
+def record(
+    store: Store, collection: str, curator: str, events: Sequence[dict[str, Any]], *, holder: str | None = None, overrule: bool = False
+) -> list[Outcome]:
     """Append `events` in their order, in one transaction.
 
     Args:
@@ -56,8 +65,12 @@ def record(store: Store, collection: str, curator: str, events: Sequence[dict[st
         events: dicts with `uid`, `sample` and `action` (agree, relabel, reject, unsure, flag, quality, undo); by action `code`
             (relabel), `reason` (reject: mixed, not_cropland, no_signal, other), `image` and `quality` (ok, cloud, bad), `undo_of`
             (the uid of an own event); and as wished `name` (of the sample, checked), `note`, `queue`, `rank`, `run`, `ms` and
-            `seen`: the uid of the decision that was in force on the card, or None. A decision on a sample whose decision
-            in force is another than `seen` is kept as a second opinion and overwrites nothing.
+            `seen`: the uid of the decision that was in force on the card, or None; `kind` (of the queue's entry), `look` (second or
+            adjudication, where it was served as that), `shown` (the code that the card gave as the inventory's) and `blind`
+            (whether it gave none). A decision on a sample whose decision in force is another than `seen` is kept as a second
+            opinion and overwrites nothing. A curator whom nobody knows joins the team.
+        holder: the tab or process that leased the samples; decided ones are given back.
+        overrule: undo other curators' events too, for an administrator.
 
     Returns:
         One outcome an event, in order; faults are told there, not raised.
@@ -67,36 +80,75 @@ def record(store: Store, collection: str, curator: str, events: Sequence[dict[st
     """
     packed.materialise(workspace.of(store), [event.get("sample") for event in events])
     with store.writing() as db:
-        return [_outcome(db, collection, curator, event) for event in events]
+        outcomes = [_outcome(db, collection, curator, event | {"overrule": overrule}) for event in events]
+        if holder:
+            decided = zip(events, outcomes, strict=True)
+            leases.release(db, holder, [event["sample"] for event, outcome in decided if outcome.stored and event["action"] in DECIDING])
+        return outcomes
+
+
+def keep_refused(store: Store, collection: str, curator: str, events: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> None:
+    """Keep what could not be stored as events, whole, in the table `refused`: whoever sent it need not keep it any longer."""
+    at = _now()
+    rows = [
+        [
+            outcome.uid, str(event.get("collection") or collection), str(event.get("curator") or curator), json.dumps(event),
+            outcome.error, at,
+        ]
+        for event, outcome in zip(events, outcomes, strict=True)
+        if not outcome.stored
+    ]  # fmt: skip
+    if rows:
+        with store.writing() as db:
+            db.conn.executemany("insert or ignore into refused (uid, collection, curator, said, error, at) values (?, ?, ?, ?, ?, ?)", rows)
 
 
 def _outcome(db: Database, collection: str, curator: str, event: dict[str, Any]) -> Outcome:
     try:
         uid = _text(event, "uid", required=True)
-        known = db.execute("select stands from event where uid = ?", [uid]).fetchone()
-        stands = bool(known["stands"]) if known else _append(db, collection, curator, event | {"uid": uid})
-        return Outcome(uid, stored=True, stands=stands)
+        known = db.execute("select stands, look from event where uid = ?", [uid]).fetchone()
+        stands, look = (bool(known["stands"]), known["look"]) if known else _append(db, collection, curator, event | {"uid": uid})
+        return Outcome(uid, stored=True, stands=stands, look=look)
     except CropcheckError as error:
         return Outcome(str(event.get("uid")), stored=False, stands=False, error=str(error))
 
 
-def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) -> bool:
-    """Insert the event; returns whether it stands."""
-    who = (_text(event, "curator") or curator).strip()
-    if not who:
-        raise BadDecision("A decision needs the name of its curator. Enter yours in the sidebar, or give --curator.")
+def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) -> tuple[bool, str]:
+    """Insert the event; returns whether it stands, and what look it was."""
+    who = _curator(db, _text(event, "curator") or curator)
     sample = _sample(db, event, event.get("collection") or collection)
     action = _one_of(event, "action", tuple(ACTIONS))
-    stands = action not in DECIDING or sample["in_force"] == event.get("seen")
+    shown = _whole(event, "shown")
+    look, control = looks.of_event(db, sample["id"], who, event.get("look"), shown) if action in DECIDING else (looks.FIRST, None)
+    if control is not None:
+        sample = {**dict(sample), "inventory_code": shown}
+    stands = action not in DECIDING or (look not in looks.BESIDE and sample["in_force"] == event.get("seen"))
     row = {
         "uid": event["uid"], "sample": sample["id"], "curator": who, "action": action, "stands": int(stands),
-        "note": _text(event, "note"), "queue": _text(event, "queue"), "run": _text(event, "run"), "seen": _text(event, "seen"),
-        "rank": _whole(event, "rank"), "ms": _whole(event, "ms"), "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "note": _text(event, "note", longest=LONGEST_NOTE), "queue": _text(event, "queue"), "run": _text(event, "run"),
+        "seen": _text(event, "seen"), "rank": _whole(event, "rank"), "ms": _whole(event, "ms"), "at": _now(),
+        "kind": _text(event, "kind"), "look": look, "control": control, "blind": int(event.get("blind") is True),
+        "shown": _str(shown),
     }  # fmt: skip
     row |= ACTIONS[action](db, sample, event | {"curator": who})
     columns, places = ", ".join(row), ", ".join("?" * len(row))
     db.execute(f"insert into event ({columns}) values ({places})", list(row.values()))
-    return stands
+    looks.refresh(db, sample["id"])
+    return stands, look
+
+
+def _curator(db: Database, name: str) -> str:
+    """The name as the team spells it."""
+    if not name.strip():
+        raise BadDecision("A decision needs the name of its curator. Enter yours in the sidebar, or give --curator.")
+    known = team.known_as(db, name)
+    if not db.execute("select active from curator where name = ?", [known]).fetchone()["active"]:
+        raise BadDecision(f"{known} is no longer active in this team. An administrator can let them come back, on the page Team.")
+    return known
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _sample(db: Database, event: dict[str, Any], collection: str) -> Row:
@@ -159,7 +211,7 @@ def _undo(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
     target = db.execute("select * from event where uid = ? and sample = ?", [uid, sample["id"]]).fetchone()
     if target is None:
         raise BadDecision(f"There is no event {uid!r} on {sample['name']} to undo.")
-    if target["curator"] != event["curator"]:
+    if target["curator"].casefold() != event["curator"].casefold() and not event["overrule"]:
         raise BadDecision(f"Event {target['uid']} is {target['curator']}'s: only they can undo it. Decide on the sample yourself.")
     if target["action"] == "undo":
         raise BadDecision(f"Event {target['uid']} is an undo already. Decide on {sample['name']} anew.")
@@ -183,12 +235,12 @@ def _one_of(event: dict[str, Any], key: str, allowed: tuple[str, ...]) -> str:
     return event[key]
 
 
-def _text(event: dict[str, Any], key: str, *, required: bool = False) -> str | None:
+def _text(event: dict[str, Any], key: str, *, required: bool = False, longest: int = LONGEST_TEXT) -> str | None:
     value = event.get(key)
     if value is None and not required:
         return None
-    if not isinstance(value, str) or (required and not value) or len(value) > LONGEST_TEXT:
-        raise BadDecision(f"The {key} of a decision is text of at most {LONGEST_TEXT} characters, not {str(value)[:80]!r}. Shorten it.")
+    if not isinstance(value, str) or (required and not value) or len(value) > longest:
+        raise BadDecision(f"The {key} of a decision is text of at most {longest} characters, not {str(value)[:80]!r}. Shorten it.")
     return value.encode(errors="replace").decode()  # half an emoji, cut off by a text field, is no text that SQLite takes
 
 

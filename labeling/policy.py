@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from sqlite_utils import Database
+
 from data import catalogue
 from data.errors import BadInput
 from data.store import Store
@@ -46,7 +48,12 @@ class Policy:
 def read(store: Store, collection: str) -> Policy:
     """The collection's rules, or the defaults."""
     with store.reading() as db:
-        row = db.execute("select rules from policy where collection = ?", [collection]).fetchone()
+        return of_collection(db, collection)
+
+
+def of_collection(db: Database, collection: str) -> Policy:
+    """The same, inside a transaction."""
+    row = db.execute("select rules from policy where collection = ?", [collection]).fetchone()
     known = {entry.name for entry in fields(Policy)}
     return Policy(**{name: value for name, value in json.loads(row["rules"]).items() if name in known}) if row else Policy()
 

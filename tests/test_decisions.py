@@ -199,7 +199,7 @@ BAD = {
     "nothing to undo": ({"action": "undo", "undo_of": "x-1"}, "There is no event 'x-1' on D2-2018 to undo"),
     "undo of nothing": ({"action": "undo"}, "The undo_of of a decision is text"),
     "no uid": ({"uid": None}, "The uid of a decision is text of at most 2000 characters, not 'None'"),
-    "long note": ({"note": "x" * 2001}, "The note of a decision is text of at most 2000 characters"),
+    "long note": ({"note": "x" * 200_001}, "The note of a decision is text of at most 200000 characters"),
     "negative time": ({"ms": -1}, "The ms of a decision is a whole number from 0, not -1"),
 }
 
