@@ -40,7 +40,10 @@ START = datetime(2020, 1, 1, tzinfo=UTC)
 CURATORS = tuple(f"curator-{number:02d}" for number in range(20))
 ACTIONS = {"agree": 0.85, "relabel": 0.08, "reject": 0.04, "unsure": 0.03}
 REVIEWS = {"due": 0.4, "agreed": 0.5, "conflict": 0.1}  # of the samples that a second curator is to see
-SAMPLE = "sample (id, collection, site, name, year, inventory_code, modal_code, purity, shard, shard_row, height, width, crs, transform, shuffle)"
+SAMPLE = (
+    "sample (id, collection, site, name, year, inventory_code, modal_code, purity, shard, shard_row, height, width, crs, transform, "
+    "shuffle)"
+)
 EVENT = "event (uid, sample, curator, action, old, new, reason, queue, kind, look, stands, ms, at)"
 
 
