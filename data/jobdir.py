@@ -1,7 +1,8 @@
 """A folder that a working process and everyone who watches it share: the whole contract between them. No processes are started here.
 
 jobs/<name>/
-    command.json    {"argv", "title", "makes", "created"}: what `python -m data` is asked, and the collection that it makes or changes
+    command.json    {"argv", "title", "makes", "module", "created"}: what `python -m MODULE` is asked, and the collection that it makes
+                    or changes
     status.json     what the process last said of itself, replaced whole: state, done, total, what, seconds_left, started, updated,
                     ended, message
     report.json     the figures and the report that the command ended with, as its --json prints them

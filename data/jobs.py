@@ -1,4 +1,4 @@
-"""Commands of `python -m data` as jobs that pages start, watch, cancel and resume.
+"""Commands of `python -m data` and `python -m labeling` as jobs that pages start, watch, cancel and resume.
 
 A job is a child process and a folder (see `jobdir`). What is true of it is always worked out from the folder, so a page reload,
 an app restart or a killed process loses nothing. Imports go on where they stopped, so resuming is to start the same command again.
@@ -30,7 +30,8 @@ DONE = ("finished", "incomplete")
 class Job:
     """What is known of a job.
 
-    argv: the command line after `python -m data`.
+    argv: the command line after `python -m MODULE`.
+    module: data, or the package whose command it is.
     makes: the collection that it makes or changes; None for plans and exports.
     state: queued, running, stopping, finished, incomplete (finished, with something left out), failed, cancelled, or lost (the process
         is gone without a word).
@@ -55,6 +56,7 @@ class Job:
     updated: str
     seconds: float
     seconds_left: float | None
+    module: str = "data"
 
     @property
     def active(self) -> bool:
@@ -68,12 +70,13 @@ class Job:
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
-def start(workspace: Workspace, argv: Sequence[str], title: str, *, makes: str | None = None) -> str:
-    """Start `python -m data ARGV` in a process of its own and return the job's name at once.
+def start(workspace: Workspace, argv: Sequence[str], title: str, *, makes: str | None = None, module: str = "data") -> str:
+    """Start `python -m MODULE ARGV` in a process of its own and return the job's name at once.
 
     Args:
         title: for people.
         makes: the collection that it makes or changes; one job at a time may.
+        module: data, or the package whose command it is.
 
     Raises:
         CannotStart: another job is at work on that collection.
@@ -84,7 +87,7 @@ def start(workspace: Workspace, argv: Sequence[str], title: str, *, makes: str |
     with _starting(workspace):
         _refuse_second(workspace, makes)
         job = Folder(jobdir.make(workspace.jobs, stem))
-        command = {"argv": list(argv), "title": title, "makes": makes, "created": now.isoformat(timespec="seconds")}
+        command = {"argv": list(argv), "title": title, "makes": makes, "module": module, "created": now.isoformat(timespec="seconds")}
         job.write("command.json", command)
         _start(workspace, job)
     return job.name
@@ -132,7 +135,7 @@ def status(workspace: Workspace, name: str) -> Job:
         job.name, command["title"], tuple(command["argv"]), command["makes"], state, said.get("message", ""),
         said.get("done", 0), said.get("total", 0), said.get("what", ""), command["created"], started, updated,
         max(0.0, (until - _time(started, until)).total_seconds()),
-        None if left is None else max(0.0, left - (now - _time(updated, now)).total_seconds()),
+        None if left is None else max(0.0, left - (now - _time(updated, now)).total_seconds()), command.get("module", "data"),
     )  # fmt: skip
 
 
@@ -166,8 +169,8 @@ def newest(workspace: Workspace, argv: Sequence[str]) -> Job | None:
 
 
 def command_line(job: Job) -> str:
-    """What follows `python -m data`, as a shell takes it."""
-    return shlex.join(job.argv)
+    """What follows `python -m`, as a shell takes it."""
+    return shlex.join([job.module, *job.argv])
 
 
 def launch(workspace: Workspace, folder: Folder, lock: int, arguments: Sequence[str], environment: dict[str, str]) -> None:
@@ -212,7 +215,8 @@ def _start(workspace: Workspace, job: Folder) -> None:
             raise CannotStart(f"The job {job.name} is at work already. Cancel it first, or wait for it.")
         (job.path / "report.json").unlink(missing_ok=True)
         job.write("status.json", {"state": "queued", "started": jobdir.timestamp()})
-        launch(workspace, job, lock, ["-m", "data", *job.read("command.json")["argv"]], {JOB: job.name, LOCK: str(lock)})
+        command = job.read("command.json")
+        launch(workspace, job, lock, ["-m", command.get("module", "data"), *command["argv"]], {JOB: job.name, LOCK: str(lock)})
 
 
 @contextmanager

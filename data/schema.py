@@ -391,6 +391,8 @@ create table queue (
     made       text not null
 );
 create index queue_kind on queue (collection, kind, id);
+create index sample_crop_open on sample (collection, inventory_code, decision, id);     -- the next open one is one seek
+create index sample_shuffle_open on sample (collection, decision, shuffle, id);
 create table queue_entry (
     queue  integer not null references queue (id) on delete cascade,
     rank   integer not null,                -- 1 = the first
@@ -428,6 +430,43 @@ create table dataset_version (
     created      text not null,
     primary key (collection, name)
 ) without rowid;
+"""
+
+SCREENED = """
+-- What the wall sorts by: worked out from an image's pixels once. `looked` and `quality` are kept by a trigger, so that a page of
+-- the wall is read from one index. A row whose image changes is taken away and worked out anew.
+create table image_look (
+    image      integer primary key references image (id) on delete cascade,
+    sample     integer not null references sample (id) on delete cascade,
+    collection text not null references collection (name) on delete cascade,
+    clear      real not null,               -- 0..1, as in image
+    brightness real not null,               -- mean reflectance 0..1 of the visible bands; 0 where no pixel has data
+    missing    real not null,               -- 0..1, share of the pixels without data
+    spectrum   blob not null,               -- float32, mean reflectance a band in the collection's order; NaN = no data
+    outlier    real not null default -1,    -- modified z-score of the spectrum among the collection's at that date; -1: not yet known
+    suspicion  real not null,               -- 0..1, the strongest of the doubts
+    looked     integer not null check (looked in (0, 1)),       -- 1: somebody said its quality and did not take it back
+    quality    text not null                -- in force
+);
+create index image_look_sample     on image_look (sample);
+create index image_look_clear      on image_look (collection, clear, image, looked, quality);
+create index image_look_brightness on image_look (collection, brightness, image, looked, quality);
+create index image_look_missing    on image_look (collection, missing, image, looked, quality);
+create index image_look_outlier    on image_look (collection, outlier, image, looked, quality);
+create index image_look_suspicion  on image_look (collection, suspicion, image, looked, quality);
+
+create trigger image_is_looked_at after insert on event
+when new.action = 'quality' or (new.action = 'undo' and exists (select 1 from event t where t.id = new.undo_of and t.action = 'quality'))
+begin
+    update image_look set
+        looked = exists (
+            select 1 from event e where e.sample = new.sample and e.image = image_look.image
+                and not exists (select 1 from event u where u.undo_of = e.id)),
+        quality = (select q.quality from image_quality q where q.image = image_look.image)
+    where image = coalesce(new.image, (select t.image from event t where t.id = new.undo_of));
+end;
+create trigger image_is_screened_anew after update of clear, quality on image
+begin delete from image_look where image = new.id; end;
 """
 
 
@@ -475,3 +514,8 @@ def doubt(db: Database) -> None:
 @migrations()
 def team(db: Database) -> None:
     _execute(db, TEAM)
+
+
+@migrations()
+def screened(db: Database) -> None:
+    _execute(db, SCREENED)

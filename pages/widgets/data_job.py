@@ -27,10 +27,10 @@ def columns(widths: Sequence[int] | int = (2, 3)) -> tuple[DeltaGenerator, Delta
     return form, watch.container(key="data-watch")
 
 
-def begin(workspace: Workspace, form: str, argv: Sequence[str], title: str, makes: str | None = None) -> None:
+def begin(workspace: Workspace, form: str, argv: Sequence[str], title: str, makes: str | None = None, module: str = "data") -> None:
     """Start a job from a form, which then shows it; where it is refused, `refusal` says why. To be called before the page is drawn."""
     try:
-        st.session_state[f"{form}.job"] = jobs.start(workspace, argv, title, makes=makes)
+        st.session_state[f"{form}.job"] = jobs.start(workspace, argv, title, makes=makes, module=module)
     except CropcheckError as error:
         refuse(form, error)
 
@@ -73,7 +73,7 @@ def _live(workspace: Workspace, name: str, was_active: bool) -> None:
     data_report.figures(said)
     data_report.problems(said.get("report", {}), job.name, key=f"job.{job.name}")
     with st.expander("Command and log"):
-        st.code(f"python -m data {jobs.command_line(job)}", language="bash", wrap_lines=True)
+        st.code(f"python -m {jobs.command_line(job)}", language="bash", wrap_lines=True)
         st.code(jobs.log(workspace, name)[-4000:] or "Nothing printed yet.", language=None, wrap_lines=True)
 
 
