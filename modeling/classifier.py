@@ -92,9 +92,32 @@ class Classifier(nn.Module):
 
     def forward(self, values: Tensor, present: Tensor, days: Tensor) -> Tensor:
         """values as in `Pixels`, (B, T) bool, (B, T) day of year -> (B, classes) logits."""
-        if self.kind == registry.IMAGE and values.dim() == 5:
+        if self._is_of_each(values):
             return self._each(values, present, days)
         return self._scored(values, present, days)
+
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that makes the logits."""
+        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+
+    def embedding(self, values: Tensor, present: Tensor, days: Tensor) -> Tensor:
+        """(B, D) what the last layer is given: its logits are `last(embedding)`. Arguments as of `forward`.
+
+        Where every image is an example of its own, the mean over the images that are there; 0 without any.
+        """
+        given: list[Tensor] = []
+        with self.last.register_forward_pre_hook(lambda layer, inputs: given.append(inputs[0])):
+            self(values, present, days)
+        (vectors,) = given
+        if not self._is_of_each(values):
+            return vectors
+        each = vectors.view(*present.shape, -1) * present.unsqueeze(-1)  # (B, T, D)
+        return each.sum(dim=1) / present.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def _is_of_each(self, values: Tensor) -> bool:
+        """Whether the batch holds every image of its samples, each an example of its own."""
+        return self.kind == registry.IMAGE and values.dim() == 5
 
     def _each(self, values: Tensor, present: Tensor, days: Tensor) -> Tensor:
         """Every image an example of its own: one drawn at random to learn from; in prediction the mean of all probabilities."""

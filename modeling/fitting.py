@@ -246,13 +246,27 @@ class Fit:
         return {"val_loss": plain} | shown
 
 
-@torch.inference_mode()
 def scores(model: Classifier, feed: Feed, index: Tensor, tell: Tell = untold) -> Tensor:
     """(n, classes) float32 logits, on the feed's device, of the samples at `index` (int64, on the CPU).
 
     Raises:
         TooLarge: the memory is too small for a single sample.
     """
+    return _of_batches(model, model, feed, index, tell)
+
+
+def embedded(model: Classifier, feed: Feed, index: Tensor, tell: Tell = untold) -> Tensor:
+    """(n, D) float32, on the feed's device, what the model's last layer is given of the samples at `index` (int64, on the CPU).
+
+    Raises:
+        TooLarge: the memory is too small for a single sample.
+    """
+    return _of_batches(model, model.embedding, feed, index, tell)
+
+
+@torch.inference_mode()
+def _of_batches(model: Classifier, asked: Callable[..., Tensor], feed: Feed, index: Tensor, tell: Tell) -> Tensor:
+    """What `asked`, the model or something of it, says of the samples at `index`, in batches as large as the memory takes."""
     model.eval()
     size, done = _at_once(feed), 0
     parts: list[Tensor] = []
@@ -260,7 +274,7 @@ def scores(model: Classifier, feed: Feed, index: Tensor, tell: Tell = untold) ->
         crowded = False
         try:
             for batch in feed.batches(index[done:].split(size)):
-                parts.append(model(*batch.inputs).float())
+                parts.append(asked(*batch.inputs).float())
                 done += len(batch.truth)
                 tell("predicting", done, len(index))
         except torch.OutOfMemoryError:

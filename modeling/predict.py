@@ -1,4 +1,4 @@
-"""Predictions for every sample of a collection, with all probabilities, into the table `prediction`."""
+"""Predictions for every sample of a collection, with all probabilities, into the table `prediction`; and where a network places it."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data import catalogue
+from data import catalogue, embeddings
 from data.errors import CannotTrain
 from data.workspace import Workspace
 from modeling import checkpoint, estimators, machine, pixels, registry, rundir, samples, splits
 from modeling.feeding import Feed
-from modeling.fitting import Tell, scores, untold
+from modeling.fitting import Tell, embedded, scores, untold
+from modeling.rundir import RunDir
 from modeling.samples import UNLABELLED, Samples
 
 OUTSIDE = splits.OUTSIDE  # part of a sample that the run neither learned from nor is judged by, or that has no truth
@@ -48,6 +49,25 @@ def _shares(stored: dict, part: str, feed: Feed, index: np.ndarray, tell: Tell) 
         return estimators.probabilities(stored["parts"][part], config, feed.source, index, len(stored["classes"]))
     model = checkpoint.classifier(stored, part).to(feed.device)
     return scores(model, feed, torch.from_numpy(index), tell).softmax(dim=1).cpu().numpy()
+
+
+def place(run: RunDir, stored: dict, feed: Feed, samples: np.ndarray, tell: Tell = untold) -> None:
+    """Write the run's embedding (`data.embeddings`): what the last layer of its network is given of every sample that it sees.
+
+    Vectors of two networks are not comparable. So in a run with folds all are of its first network, those too that it learned from,
+    whose vectors its labels have drawn towards their class. That does for finding look-alikes, and for nothing else: figures,
+    suspects and weights read the out-of-fold probabilities, never these. Trees have no such layer, and no file.
+
+    Args:
+        samples: (N,) sample numbers, in the order of `feed`.
+    """
+    config = checkpoint.config_of(stored)
+    if registry.named(config.model).estimator:
+        return
+    model = checkpoint.classifier(stored, next(iter(stored["parts"]))).to(feed.device)
+    seen = np.flatnonzero(feed.source.seen)
+    vectors = embedded(model, feed, torch.from_numpy(seen), tell)
+    embeddings.write(run.path, samples[seen], vectors.cpu().numpy())
 
 
 def store(
@@ -102,6 +122,7 @@ def again(workspace: Workspace, name: str, *, device: str = "auto") -> int:
     shares = probabilities(stored, feed, splits.stored(workspace.store, config, known).parts)
     parts = [before[sample]["part"] if sample in before else OUTSIDE for sample in known.ids.tolist()]
     truth = [before[sample]["truth"] if sample in before else None for sample in known.ids.tolist()]
+    place(run, stored, feed, known.ids)
     store(workspace, name, known, truth, parts, shares, source.seen)
     return int(source.seen.sum())
 

@@ -6,6 +6,7 @@ runs/<name>/
     metrics.jsonl   one line an epoch
     checkpoint.pt   the finished models, replaced whole after every part
     resume.pt       the model in training, to go on from after a kill; gone when the run is finished
+    embedding.npy   of a network: where it places every sample, see `data.embeddings`
     results.json    confusion matrices and figures, written when the run is finished
     out.log         what the process printed
     lock            held locked by the training process as long as it lives

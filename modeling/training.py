@@ -39,6 +39,7 @@ def train(workspace: Workspace, run: RunDir) -> None:
     run.say("running", parts=len(job.lessons))
     _record(workspace, run, job)
     stored, shares = learned(run, job)
+    predict.place(run, stored, job.feed, job.known.ids, Diary(run, job, job.lessons[-1]).tell)
     parts = np.where(job.usable, job.split.parts, predict.OUTSIDE)
     predict.store(workspace, run.name, job.known, predict.names_of(job.known), parts.tolist(), shares, job.feed.source.seen)
     run.write("results.json", _results(workspace, run, job, stored, shares, time.perf_counter() - start))
