@@ -368,6 +368,8 @@ create table review (
     why        text not null check (why in ('share', 'unsure', 'flagged', 'class', 'late'))     -- late: nobody had asked for it
 );
 create index review_state on review (collection, state, sample);
+create index review_order on review (collection, sample);
+create index curator_role on curator (role, active);
 
 -- Decisions that could not be stored as events, whole: nothing that a curator said is lost.
 create table refused (

@@ -1,7 +1,8 @@
 """Ordered lists of samples to look at, each entry with the reason why it is there. Reads only.
 
-A queue is never stored: it is a rule and an order, read page by page from the sample at hand on (keyset seeks, no OFFSET), so
-the next sample costs the same in a collection of any size.
+A queue is a rule and an order, read page by page from the sample at hand on (keyset seeks, no OFFSET), so the next sample costs
+the same in a collection of any size. One that has to be worked out is stored by `labeling.worklists` and is read here as kind `list`:
+its order stays until another is made.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from sqlite_utils import Database
 from data.errors import BadInput, UnknownSample
 from data.importing import NO_LABEL
 from data.store import Store
+from labeling import leases, looks
 
-KINDS = {"all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0, "suspects": 1}  # kind -> number of values
+KINDS = {  # kind -> number of values
+    "all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0, "suspects": 1, "second": 0, "conflicts": 0, "list": 1,
+}  # fmt: skip
 JUDGED = "(p.part = 'test' or p.part like 'fold-%')"  # predictions on samples that the run did not learn from
 
 
@@ -24,7 +28,8 @@ class Queue:
 
     kind: all; unverified (without a decision); crop (an inventory code); region; cell (run, truth, predicted: a cell of its
         confusion matrix); random (all, in a fixed shuffled order); suspects (run: the samples whose labels it judged, the label
-        most likely wrong first).
+        most likely wrong first); second (decided by somebody else, for a second look); conflicts (two curators differ: for a
+        reviewer); list (the number of a stored queue).
     values: what the kind needs.
     """
 
@@ -34,14 +39,20 @@ class Queue:
     def __str__(self) -> str:
         return ":".join([self.kind, *(quote(value, safe="") for value in self.values)])
 
+    @property
+    def look(self) -> str:
+        """What a decision from this queue is meant to be, see `labeling.looks`."""
+        return {"second": looks.SECOND, "conflicts": looks.ADJUDICATION}.get(self.kind, looks.FIRST)
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample's place in a queue: its number, its position from 1, and why it is there."""
+    """A sample's place in a queue: its number, its position from 1, why it is there, and the kind of queue that it comes from."""
 
     sample: int
     rank: int
     reason: str
+    kind: str
 
 
 def parse(text: str) -> Queue:
@@ -51,36 +62,60 @@ def parse(text: str) -> Queue:
         BadInput: no such kind, or the wrong number of values.
     """
     kind, *values = text.split(":")
-    if kind not in KINDS or len(values) != KINDS[kind] or (kind == "crop" and not values[0].isdecimal()):
+    if kind not in KINDS or len(values) != KINDS[kind] or (kind in ("crop", "list") and not values[0].isdecimal()):
         raise BadInput(
-            f"There is no queue {text!r}. Use all, unverified, random, crop:CODE, region:NAME, cell:RUN:TRUTH:PREDICTED or "
-            "suspects:RUN, with special characters percent-encoded."
+            f"There is no queue {text!r}. Use all, unverified, random, second, conflicts, crop:CODE, region:NAME, "
+            "cell:RUN:TRUTH:PREDICTED, suspects:RUN or list:NUMBER, with special characters percent-encoded."
         )
     return Queue(kind, tuple(unquote(value) for value in values))
 
 
+# FROM and WHERE of each kind's members, done or not; the parameters are the collection and the queue's values. `s` is the sample.
+SITES = "site t join sample s on s.site = t.id where t.collection = ? and t.region = ?"
+CELL = (
+    "prediction p indexed by prediction_cell join sample s on s.id = p.sample "
+    f"where s.collection = ? and p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED}"
+)
+REVIEW = "review v join sample s on s.id = v.sample where v.collection = ? and +v.state in"  # +: read in order, not state by state
+MEMBERS = {
+    "cell": CELL, "region": SITES,
+    "crop": "sample s where s.collection = ? and s.inventory_code = ?",
+    "suspects": "suspect u indexed by suspect_rank join sample s on s.id = u.sample where s.collection = ? and u.run = ?",
+    "list": "queue_entry q join sample s on s.id = q.sample where s.collection = ? and q.queue = ?",
+    "second": f"{REVIEW} ('due', 'agreed', 'conflict')", "conflicts": f"{REVIEW} ('conflict', 'settled')",
+}  # fmt: skip
+
+
 def _rule(queue: Queue, collection: str) -> tuple[str, list]:
-    """FROM and WHERE of the queue's members, decided or not, and their parameters. `s` is the sample."""
-    if queue.kind == "cell":
-        return (
-            "prediction p indexed by prediction_cell join sample s on s.id = p.sample "
-            f"where p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED} and s.collection = ?",
-            [*queue.values, collection],
-        )
-    if queue.kind == "suspects":
-        return (
-            "suspect u indexed by suspect_rank join sample s on s.id = u.sample where u.run = ? and s.collection = ?",
-            [*queue.values, collection],
-        )
-    if queue.kind == "crop":
-        return "sample s where s.collection = ? and s.inventory_code = ?", [collection, *queue.values]
-    if queue.kind == "region":
-        return "site t join sample s on s.site = t.id where t.collection = ? and t.region = ?", [collection, *queue.values]
-    return "sample s where s.collection = ?", [collection]
+    return MEMBERS.get(queue.kind, "sample s where s.collection = ?"), [collection, *queue.values]
 
 
 # The columns that order a queue, each set together with its rule an index. A region's samples go site by site.
-KEYS = {"random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",), "suspects": ("u.rank",)}
+KEYS = {
+    "random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",), "suspects": ("u.rank",), "list": ("q.rank",),
+    "second": ("v.sample",), "conflicts": ("v.sample",),
+}  # fmt: skip
+RUN_KNEW = "s.decision <= (select last_event from run where name = {run})"
+# What is still to be done in a queue, so that nobody does it twice; `all` shows everything. A stored queue keeps it with each entry.
+OPEN = {
+    **dict.fromkeys(("unverified", "crop", "region", "random"), "s.decision is null"),
+    "cell": f"(s.decision is null or {RUN_KNEW.format(run='p.run')})",
+    "suspects": f"(s.decision is null or {RUN_KNEW.format(run='u.run')})",
+    "list": "q.open = 1", "second": "v.state = 'due'", "conflicts": "v.state = 'conflict'",
+}  # fmt: skip
+# A second look is another's; who gave one of the answers settles a conflict only where no other reviewer could.
+SPOKE = "exists (select 1 from verdict o where o.sample = s.id and o.curator = ? collate nocase and o.look in ('first', 'second'))"
+OTHER_REVIEWER = "exists (select 1 from curator r where r.role in ('reviewer', 'administrator') and r.active = 1 and r.name <> ?)"
+OF_ANOTHER = {
+    "second": (f"v.first <> ? and not {SPOKE}", 2),
+    "conflicts": (f"not ({SPOKE} and {OTHER_REVIEWER})", 2),
+}  # kind -> condition, and how often it takes the curator's name
+
+
+RANKS = {
+    "suspects": "select rank from suspect where run = ? and sample = ?",
+    "list": "select rank from queue_entry where queue = ? and sample = ?",
+}
 
 
 def _key(queue: Queue) -> tuple[str, ...]:
@@ -96,22 +131,28 @@ def _place(db: Database, queue: Queue, collection: str, sample: int) -> list[int
     row = db.execute("select id, shuffle, site, year from sample where id = ? and collection = ?", [sample, collection]).fetchone()
     if row is None:
         raise UnknownSample(f"There is no sample number {sample} in {collection}. Reload the page.")
-    if queue.kind == "suspects":
-        rank = db.execute("select rank from suspect where run = ? and sample = ?", [*queue.values, sample]).fetchone()
+    if queue.kind in RANKS:
+        rank = db.execute(RANKS[queue.kind], [*queue.values, sample]).fetchone()
         return [rank["rank"] if rank else 0]
     return {"random": [row["shuffle"], row["id"]], "region": [row["site"], row["year"]]}.get(queue.kind, [row["id"]])
 
 
-def following(store: Store, collection: str, queue: Queue, after: int | None, count: int) -> list[int]:
-    """Up to `count` samples after sample `after` (None: from the start).
+def following(
+    store: Store, collection: str, queue: Queue, after: int | None, count: int, *, holder: str | None = None, curator: str = ""
+) -> list[int]:
+    """Up to `count` samples after sample `after` (None: from the start) that are still to be done.
 
-    `unverified` leaves out what is decided, `suspects` what was decided since the run.
+    What was decided is left out, of `cell`, `suspects` and `list` what was decided since the run or the list was made; `all` leaves
+    out nothing, `second` and `conflicts` what is not for this curator.
+
+    Args:
+        holder: who asks; what others have leased is left out. None: leases do not matter.
 
     Raises:
         UnknownSample: `after` is not in the collection.
     """
     with store.reading() as db:
-        return _seek(db, collection, queue, after, count, ">")
+        return seek(db, collection, queue, after, count, holder=holder, curator=curator)
 
 
 def preceding(store: Store, collection: str, queue: Queue, before: int, count: int) -> list[int]:
@@ -121,16 +162,27 @@ def preceding(store: Store, collection: str, queue: Queue, before: int, count: i
         UnknownSample: `before` is not in the collection.
     """
     with store.reading() as db:
-        return _seek(db, collection, queue, before, count, "<")[::-1]
+        sql, values = seek_sql(queue, collection, _place(db, queue, collection, before), "<")
+        return [row["id"] for row in db.execute(sql, [*values, count])][::-1]
 
 
-def seek_sql(queue: Queue, collection: str, place: list[int], comparison: str) -> tuple[str, list]:
+def seek(
+    db: Database, collection: str, queue: Queue, after: int | None, count: int, *, holder: str | None = None, curator: str = ""
+) -> list[int]:
+    """`following`, inside a transaction."""
+    place = [] if after is None else _place(db, queue, collection, after)
+    sql, values = seek_sql(queue, collection, place, ">", holder=holder, curator=curator)
+    return [row["id"] for row in db.execute(sql, [*values, count])]
+
+
+def seek_sql(
+    queue: Queue, collection: str, place: list[int], comparison: str, *, holder: str | None = None, curator: str = ""
+) -> tuple[str, list]:
     """The statement, all but its limit, that reads on from `place` (a key of the queue's order, or nothing)."""
     rule, values = _rule(queue, collection)
-    if queue.kind == "unverified" and comparison == ">":
-        rule, values = "sample s where s.collection = ? and s.decision is null", [collection]
-    if queue.kind == "suspects" and comparison == ">":
-        rule += " and (s.decision is null or s.decision <= (select last_event from run where name = u.run))"
+    if comparison == ">":
+        conditions, more = _for_curator(queue, holder, curator)
+        rule, values = " and ".join([rule, *conditions]), [*values, *more]
     if place:
         rule += f" and {_compared(queue, comparison)}"
     direction = "asc" if comparison == ">" else "desc"
@@ -138,17 +190,24 @@ def seek_sql(queue: Queue, collection: str, place: list[int], comparison: str) -
     return f"select s.id from {rule} order by {order} limit ?", [*values, *place]
 
 
-def _seek(db: Database, collection: str, queue: Queue, sample: int | None, count: int, comparison: str) -> list[int]:
-    place = [] if sample is None else _place(db, queue, collection, sample)
-    sql, values = seek_sql(queue, collection, place, comparison)
-    return [row["id"] for row in db.execute(sql, [*values, count])]
+def _for_curator(queue: Queue, holder: str | None, curator: str) -> tuple[list[str], list]:
+    """Conditions, and their parameters, that leave what this curator is to do."""
+    conditions, values = [OPEN[queue.kind]] if queue.kind in OPEN else [], []
+    if queue.kind in OF_ANOTHER:
+        condition, times = OF_ANOTHER[queue.kind]
+        conditions.append(condition)
+        values += [curator] * times
+    if holder is not None:
+        conditions.append(f"not {leases.LEASED_ELSEWHERE}")
+        values += leases.elsewhere(holder)
+    return conditions, values
 
 
 def count(store: Store, collection: str, queue: Queue) -> dict[str, int]:
-    """Members of the queue, and those of them without a decision."""
+    """Members of the queue, and those of them that are still to be done."""
     rule, values = _rule(queue, collection)
     with store.reading() as db:
-        row = db.execute(f"select count(*), count(*) - count(s.decision) from {rule}", values).fetchone()
+        row = db.execute(f"select count(*), coalesce(sum({OPEN.get(queue.kind, 's.decision is null')}), 0) from {rule}", values).fetchone()
     return {"samples": row[0], "open": row[1]}
 
 
@@ -184,11 +243,15 @@ def reason(store: Store, collection: str, queue: Queue) -> str:
         return f"Labelled {truth}, run {run} reads it as {predicted}." if truth != predicted else f"Run {run} agrees: {truth}."
     if queue.kind == "suspects":
         return f"The label may be wrong: run {queue.values[0]}."
+    if queue.kind == "list":
+        return f"In queue {queue.values[0]}."
     return {
         "all": "Every sample, in order.",
         "unverified": "No decision yet.",
         "region": f"In {queue.values[0]}." if queue.values else "",
         "random": "Drawn at random.",
+        "second": "A second look: what was said first is hidden.",
+        "conflicts": "Two curators differ.",
     }[queue.kind]
 
 
@@ -196,24 +259,27 @@ def entries(store: Store, collection: str, queue: Queue, samples: list[int]) -> 
     """The samples with their positions and the reason; `samples` follow one another in the queue's order."""
     if not samples:
         return []
-    if queue.kind == "suspects":
-        return _doubted(store, queue.values[0], samples)
+    if queue.kind in REASONED:
+        return _reasoned(store, queue, samples)
     why = reason(store, collection, queue)
     ranks = [position(store, collection, queue, samples[0])]
     with store.reading() as db:
         for before, sample in pairwise(samples):
             ranks.append(ranks[-1] + (_between(db, collection, before, sample) if queue.kind == "unverified" else 1))
-    return [Entry(sample, rank, why) for sample, rank in zip(samples, ranks, strict=True)]
+    return [Entry(sample, rank, why, queue.kind) for sample, rank in zip(samples, ranks, strict=True)]
 
 
-def _doubted(store: Store, run: str, samples: list[int]) -> list[Entry]:
-    """The samples as the run doubts them; those that it does not rank are left out."""
-    found = []
+REASONED = {
+    "suspects": "select sample, rank, reason, 'suspects' from suspect where run = ? and sample = ?",
+    "list": "select sample, rank, reason, kind from queue_entry where queue = ? and sample = ?",
+}
+
+
+def _reasoned(store: Store, queue: Queue, samples: list[int]) -> list[Entry]:
+    """The samples with the rank and the reason of each; those that have none are left out."""
     with store.reading() as db:
-        for sample in samples:
-            row = db.execute("select sample, rank, reason from suspect where run = ? and sample = ?", [run, sample]).fetchone()
-            found += [Entry(*row)] if row else []
-    return found
+        rows = (db.execute(REASONED[queue.kind], [*queue.values, sample]).fetchone() for sample in samples)
+        return [Entry(*row) for row in rows if row]
 
 
 def _between(db: Database, collection: str, before: int, sample: int) -> int:

@@ -16,7 +16,19 @@ from tests.kinds_world import UNLABELLED
 
 CANADA = "canada-simulated-2019"
 ODD = "Île-du-Prince-Édouard: 50 % / \"north\" & 'south' +#?=\n"
-ALL_KINDS = ("all", "unverified", "crop:2", "region:QC", "region:NB", "cell:r-b:a:b", "random", "suspects:r-b")
+ALL_KINDS = (
+    "all",
+    "unverified",
+    "crop:2",
+    "region:QC",
+    "region:NB",
+    "cell:r-b:a:b",
+    "random",
+    "suspects:r-b",
+    "second",
+    "conflicts",
+    "list:2",
+)
 
 
 def members(demo, condition: str, order: str = "s.id") -> list[int]:
@@ -79,11 +91,14 @@ def test_all_holds_every_sample_of_the_collection_in_order_and_none_of_another(d
     assert len(walk(demo.store, Queue("all"), step, "bavaria-2018")) == 20
 
 
-def test_a_crop_holds_the_samples_with_that_inventory_label_whatever_was_decided(demo):
+def test_a_crop_holds_the_samples_with_that_inventory_label_and_leaves_out_what_is_decided(demo):
     barley = members(demo, "s.inventory_code = 133")
-    decide(demo, barley[2:5])
     assert len(barley) > 5
     assert walk(demo.store, Queue("crop", ("133",)), 3) == barley
+    decide(demo, barley[2:5])
+    assert walk(demo.store, Queue("crop", ("133",)), 3) == barley[:2] + barley[5:]
+    assert walk_back(demo.store, Queue("crop", ("133",)), barley[5], 2) == barley[:5]
+    assert queues.count(demo.store, CANADA, Queue("crop", ("133",))) == {"samples": len(barley), "open": len(barley) - 3}
 
 
 @pytest.mark.parametrize("code", ["7", "99999999999999999999", "٣"])
@@ -177,7 +192,9 @@ def test_a_sample_of_another_collection_is_no_place_in_a_queue(demo):
     "text", ["", "oldest", "all:1", "crop", "crop:barley", "crop:²", "crop:-1", "region", "cell:run-1:Barley", "cell:a:b:c:d", "suspects"]
 )
 def test_what_names_no_queue_is_answered_with_those_there_are(text):
-    with pytest.raises(BadInput, match=r"There is no queue .* Use all, unverified, random, crop:CODE, region:NAME, cell:RUN"):
+    with pytest.raises(
+        BadInput, match=r"There is no queue .* Use all, unverified, random, second, conflicts, crop:CODE, region:NAME, cell:RUN"
+    ):
         queues.parse(text)
 
 
@@ -261,6 +278,15 @@ def fill(db: Database, name: str, samples: int, first: int) -> None:
         }
         for number in numbers
     )  # fmt: skip
+    db["review"].insert_all(
+        {"sample": number, "collection": name, "state": ("due", "conflict")[number % 2], "first": "ann", "why": "share"}
+        for number in numbers
+    )
+    queue = db["queue"].insert({"collection": name, "kind": "purity", "params": "{}", "title": "", "last_event": 0, "made": ""}).last_pk
+    db["queue_entry"].insert_all(
+        {"queue": queue, "rank": 1 + (number - first) * 7_919 % samples, "sample": number, "kind": "purity", "reason": ""}
+        for number in numbers
+    )
 
 
 @pytest.fixture(scope="module")
@@ -279,11 +305,11 @@ def seeks(workspace: Workspace, samples: int, text: str):
     """The statements that read on from the start, the middle and both ends of the second collection, with their parameters."""
     queue, first, last = queues.parse(text), samples + 1, 2 * samples
     with workspace.store.reading() as db:
-        yield db, *queues.seek_sql(queue, "b", [], ">")
+        yield db, *queues.seek_sql(queue, "b", [], ">", holder="tab", curator="ben")
         for sample in (first, first + samples // 2, last):
             place = queues._place(db, queue, "b", sample)
             for comparison in "<>":
-                yield db, *queues.seek_sql(queue, "b", place, comparison)
+                yield db, *queues.seek_sql(queue, "b", place, comparison, holder="tab", curator="ben")
 
 
 def steps(db: Database, sql: str, values: list) -> int:
@@ -303,7 +329,7 @@ def steps(db: Database, sql: str, values: list) -> int:
 @pytest.mark.parametrize("text", ALL_KINDS)
 def test_the_next_cards_cost_the_same_among_60_000_samples_as_among_3_000(worlds, text):
     few, many = ([steps(*seek) for seek in seeks(worlds[samples], samples, text)] for samples in (1_000, 20_000))
-    assert max(many) <= max(few) * 1.05 + 5 <= 1_000
+    assert max(many) <= max(few) * 1.05 + 5 <= 2_000
 
 
 @pytest.mark.parametrize("text", ALL_KINDS)
