@@ -14,7 +14,10 @@ from labeling import cards, decisions
 # What an action needs beside a sample and a curator; given with any other action, it is a mistake.
 NEEDS = {"relabel": ("crop",), "reject": ("reason",), "quality": ("date", "quality")}
 
-LATE: dict[str, str] = {}  # command -> module whose `command` it is, imported when it is called
+LATE: dict[str, str] = {  # command -> module whose `command` it is, imported when it is called
+    "curators": "labeling.commands.curators",
+    "rules": "labeling.commands.rules",
+}
 
 
 @click.group(cls=Group, late=LATE)

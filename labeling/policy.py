@@ -1,6 +1,7 @@
 """A team's rules for a collection: who looks again, how often curators are tried, and what the mixed queue is made of."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
@@ -11,6 +12,25 @@ from data.errors import BadInput
 from data.store import Store
 
 MIX = {"suspects": 0.3, "outliers": 0.2, "disagrees": 0.1, "rotation": 0.1, "purity": 0.1, "audit": 0.2}
+MIXABLE = ("suspects", "disagrees", "border", "outliers", "rotation", "purity", "gaps", "unverified", "audit")  # kinds of queue
+# Rule -> its name and what it does, for people.
+RULES = {
+    "second_share": ("Second looks", "Share of all decisions that a second curator sees again, blind. Unsure and flagged ones all are."),
+    "least_agreement": (
+        "Least agreement",
+        "Cohen's kappa of a class under which all its decisions go to a second curator. 0 switches this off.",
+    ),
+    "control_share": (
+        "Controls",
+        "Share of the cards that try the curator: their label is known, and half of them show a wrong one on purpose.",
+    ),
+    "repeat_share": (
+        "Repeats",
+        "Share of the cards that the curator has decided before, to see whether they decide alike: the way to try a team of one.",
+    ),
+    "blind": ("Blind", "Inventory label and prediction stay hidden until the first answer: slower, and nobody just agrees."),
+    "mix": ("Mixed queue", "What the mixed queue is made of; the shares are made to sum to one."),
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +61,15 @@ class Policy:
                 raise BadInput(f"The rule {name} is a share from 0 to 1, not {value!r}.")
         if not isinstance(self.blind, bool):
             raise BadInput(f"The rule blind is true or false, not {self.blind!r}.")
-        if any(not isinstance(share, int | float) or share < 0 for share in self.mix.values()) or not sum(self.mix.values()):
+        unknown = [kind for kind in self.mix if kind not in MIXABLE]
+        if unknown:
+            raise BadInput(f"The mixed queue cannot hold {', '.join(map(repr, unknown))}. It can hold {', '.join(MIXABLE)}.")
+        if not all(_is_amount(share) for share in self.mix.values()) or not sum(self.mix.values()):
             raise BadInput(f"The shares of the mixed queue are numbers from 0, not all 0, not {dict(self.mix)!r}.")
+
+
+def _is_amount(share: object) -> bool:
+    return isinstance(share, int | float) and not isinstance(share, bool) and math.isfinite(share) and share >= 0
 
 
 def read(store: Store, collection: str) -> Policy:
