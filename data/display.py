@@ -32,6 +32,13 @@ def _needed(view: str) -> tuple[str, ...]:
     return indices.INDICES["NDVI"].bands if view == "ndvi" else COMPOSITES[view]
 
 
+def bands_of(bands: tuple[str, ...], view: str) -> tuple[str, ...]:
+    """The bands among these that `rgba` reads for a view, each once; all that it needs, so that pictures can be made of them alone."""
+    if view == "true" and not set(_needed(view)) <= set(bands):
+        return (_grey(bands),)
+    return tuple(band for band in bands if band in _needed(view))
+
+
 def _grey(bands: tuple[str, ...]) -> str:
     return next((band for band in GREY_OF if band in bands), bands[0])
 

@@ -15,8 +15,11 @@ from labeling import cards, decisions
 NEEDS = {"relabel": ("crop",), "reject": ("reason",), "quality": ("date", "quality")}
 
 LATE: dict[str, str] = {  # command -> module whose `command` it is, imported when it is called
+    "backup": "labeling.commands.backup",
+    "restore": "labeling.commands.restore",
     "curators": "labeling.commands.curators",
     "rules": "labeling.commands.rules",
+    "wall": "labeling.commands.wall",
 }
 
 

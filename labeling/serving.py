@@ -49,7 +49,7 @@ def answer(
         ahead and behind (entries), cards, pictures, states, stats, recent, and what all cards share.
     """
     store, message = workspace.store, message or {}
-    outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [])
+    outcomes, failure = recorded(workspace, collection, curator, message.get("events") or [])
     window = f"{collection}|{queue}"
     if message.get("restart") or isinstance(message.get("begin"), int):
         start = start_of(workspace, collection, queue, message.get("begin"))
@@ -73,7 +73,7 @@ def answer(
     }  # fmt: skip
 
 
-def _recorded(workspace: Workspace, collection: str, curator: str, events: list[dict]) -> tuple[list[decisions.Outcome], str | None]:
+def recorded(workspace: Workspace, collection: str, curator: str, events: list[dict]) -> tuple[list[decisions.Outcome], str | None]:
     """The outcomes, or why nothing could be stored; the client then keeps what it has and tries again."""
     if not events:
         return [], None
