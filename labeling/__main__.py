@@ -20,6 +20,7 @@ LATE: dict[str, str] = {  # command -> module whose `command` it is, imported wh
     "curators": "labeling.commands.curators",
     "rules": "labeling.commands.rules",
     "wall": "labeling.commands.wall",
+    "queue": "labeling.commands.queue",
 }
 
 
