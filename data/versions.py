@@ -85,6 +85,11 @@ class Version:
     def __str__(self) -> str:
         return f"{self.collection}@{self.event}-{self.hash[:SHOWN]}"
 
+    @property
+    def whole(self) -> str:
+        """The same text with all digits of the hash."""
+        return f"{self.collection}@{self.event}-{self.hash}"
+
 
 @dataclass(frozen=True)
 class Label:
@@ -132,8 +137,13 @@ def at(store: Store, collection: str, event: int) -> Version:
     """
     catalogue.collection(store, collection)
     with store.reading() as db:
-        newest = _newest(db, collection, event)
-        return _versions(db, collection, [newest])[newest]
+        return of(db, collection, event)
+
+
+def of(db: Database, collection: str, event: int) -> Version:
+    """What `at` gives of a collection that there is, inside a transaction."""
+    newest = _newest(db, collection, event)
+    return _versions(db, collection, [newest])[newest]
 
 
 def listing(store: Store, collection: str) -> list[Listed]:

@@ -7,6 +7,7 @@ studies/<study>/      one folder a study, which compares runs
 jobs/<job>/           one folder an import or export that was started from the app
 uploads/              files that came in through the browser
 exports/              data sets that were published from the app
+backups/              whole copies of the store, each with a JSON file that says what is in it
 """
 
 import os
@@ -48,6 +49,10 @@ class Workspace:
     @property
     def exports(self) -> Path:
         return self.home / "exports"
+
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups"
 
     def shards(self, collection: str) -> Path:
         """The folder of a collection's pixels."""

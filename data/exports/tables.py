@@ -10,19 +10,23 @@ from pathlib import Path
 from data.command import Tell
 from data.exports.source import COLUMNS, Sample, Source
 from data.report import Report
+from data.sheets import harmless
 
 ROWS = 5_000  # samples that are held in memory, and a row group of the GeoParquet file
 GEOPARQUET = "1.1.0"  # https://geoparquet.org/releases/v1.1.0/
 
 
 def write_csv(source: Source, to: Path, report: Report, tell: Tell) -> None:
-    """`<collection>.csv` in UTF-8: lists joined by `;`, true and false, nothing where there is nothing, `geometry` as WKT (EPSG:4326)."""
+    """`<collection>.csv` in UTF-8: lists joined by `;`, true and false, nothing where there is nothing, `geometry` as WKT (EPSG:4326).
+
+    Text that a spreadsheet would run as a formula has a single quote in front, see `data.sheets`.
+    """
     from shapely import from_geojson, to_wkt
 
     with (to / f"{source.collection.name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = None
         for sample in _counted(source, report, tell):
-            row = {key: _text(value) for key, value in source.record(sample).items()}
+            row = {key: harmless(_text(value)) for key, value in source.record(sample).items()}
             row["geometry"] = to_wkt(from_geojson(json.dumps(sample.geometry)), rounding_precision=-1)
             if writer is None:
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")
