@@ -15,12 +15,18 @@ from labeling import cards, decisions
 NEEDS = {"relabel": ("crop",), "reject": ("reason",), "quality": ("date", "quality")}
 
 LATE: dict[str, str] = {  # command -> module whose `command` it is, imported when it is called
+    "reasons": "labeling.commands.reasons",
+    "audit": "labeling.commands.audit",
+    "trust": "labeling.commands.trust",
+    "agreement": "labeling.commands.agreement",
     "backup": "labeling.commands.backup",
     "restore": "labeling.commands.restore",
+    "versions": "labeling.commands.versions",
     "curators": "labeling.commands.curators",
     "rules": "labeling.commands.rules",
     "wall": "labeling.commands.wall",
     "queue": "labeling.commands.queue",
+    "worked": "labeling.commands.worked",
 }
 
 

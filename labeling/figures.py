@@ -1,4 +1,4 @@
-"""Figures of crop seasons, for the Explore page. Builds plotly figures from records; reads nothing."""
+"""Figures of crop seasons, and of what became of a cell of a matrix. Builds plotly figures from records; reads nothing."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from data import seasons
 from data.indices import Index
 from data.profiles import Curve, Envelope
+from labeling.worked import Outcome
 
 INK = "#2b332e"
 GRID = "#e6eae3"
@@ -15,6 +16,8 @@ GRID = "#e6eae3"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
 PICKED_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3d")  # none is a crop's official colour
 HOVERS = {len("2019-06-15"): "%-d %B %Y", len("2019-06"): "%B %Y", len("06-15"): "around %-d %B", len("06"): "%B"}  # by form of bin
+# Of the label's errors and the model's; purple and orange stay apart with every kind of colour vision (ColorBrewer PuOr).
+KEPT, TO_PREDICTED, TO_OTHER, REJECTED, UNSURE, OPEN = "#e08214", "#542788", "#998ec3", "#d8daeb", "#c9cec9", "#f3f5f2"
 MARKERS_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click fades no curve
 
 
@@ -128,3 +131,28 @@ def faded(color: str, alpha: float) -> str:
     """'#rrggbb' as the CSS colour with this opacity."""
     red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
+
+
+def outcome_figure(outcome: Outcome) -> go.Figure:
+    """A cell's samples as one stacked bar, by what curators found; a part without samples is left out. The numbers stand in the bar."""
+    parts = (
+        ("Kept", outcome.kept, KEPT), ("Relabelled as the model reads it", outcome.to_predicted, TO_PREDICTED),
+        ("Relabelled to another", outcome.to_other, TO_OTHER), ("Rejected", outcome.rejected, REJECTED),
+        ("Unsure", outcome.unsure, UNSURE), ("Open", outcome.open, OPEN),
+    )  # fmt: skip
+    figure = go.Figure()
+    for name, count, color in parts:
+        if count:
+            figure.add_bar(
+                y=[""], x=[count], name=name, orientation="h", text=[f"{count:,}"], textposition="inside", insidetextanchor="middle",
+                textangle=0, marker={"color": color, "line": {"color": "#8a938c", "width": 0.5}},
+                textfont={"size": 14, "color": "#ffffff" if color == TO_PREDICTED else INK},
+                hovertemplate=f"{name}: %{{x}} of {outcome.samples:,}<extra></extra>",
+            )  # fmt: skip
+    figure.update_layout(
+        barmode="stack", height=112, margin={"l": 0, "r": 0, "t": 0, "b": 0}, plot_bgcolor="white", dragmode=False,
+        legend={"orientation": "h", "y": -0.1, "x": 0, "traceorder": "normal"}, showlegend=True, uniformtext={"minsize": 9, "mode": "hide"},
+    )  # fmt: skip
+    figure.update_xaxes(visible=False, range=[0, max(1, outcome.samples)], fixedrange=True)
+    figure.update_yaxes(visible=False, fixedrange=True)
+    return figure

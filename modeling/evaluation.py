@@ -1,4 +1,4 @@
-"""What a finished run's predictions say beyond its matrix: by region, year and month, against another run, and after checking.
+"""What a finished run's predictions say beyond its matrix: by region, year and month, and against another run.
 
 Reads the table `prediction`, of it only what the run is judged by: samples that its models never learned from. No torch.
 """
@@ -16,7 +16,6 @@ from modeling import metrics, pixels, registry, runs, samples
 from modeling.calibration import Calibration, calibration
 from modeling.config import EACH, TrainConfig
 from modeling.metrics import Paired, Scores
-from modeling.results import Results
 
 CHUNK = 20_000  # predictions read at once
 IS_JUDGED = "p.run = ? and p.truth is not null and (p.part = 'test' or p.part like 'fold-%')"
@@ -24,13 +23,6 @@ JUDGED = f"""
 select p.sample, p.truth, p.predicted, p.probabilities, t.region, s.year, p.part, l.verified
 from prediction p join sample s on s.id = p.sample join site t on t.id = s.site join label l on l.sample = s.id
 where {IS_JUDGED} order by p.sample
-"""
-# Only decided samples: a seek, however many predictions there are. `learned` is the class of the label in force.
-CHECKED = f"""
-select p.truth, p.predicted, l.state, l.verified, g.learned
-from sample s join prediction p on p.sample = s.id join label l on l.sample = s.id
-left join legend_class g on g.collection = s.collection and g.code = l.code and g.code != 0
-where s.collection = ? and s.decision is not null and {IS_JUDGED}
 """
 VERIFIED = {0: "not verified", 1: "verified"}
 
@@ -91,28 +83,6 @@ class Comparison:
         if self.differing:
             found.append(f"{self.differing} samples are left out: the two runs are judged against different labels there.")
         return found
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What curators found in a cell of the matrix.
-
-    samples: decided ones. label_wrong: those whose label in force is now another than the run was judged against, or that were rejected.
-    as_predicted: those of them that are now of the class that the run predicted. label_right: those whose label was confirmed.
-    unsure: decided, but without a verdict.
-    """
-
-    samples: int = 0
-    label_wrong: int = 0
-    as_predicted: int = 0
-    label_right: int = 0
-    unsure: int = 0
-
-    def __add__(self, other: "Checked") -> "Checked":
-        return Checked(
-            self.samples + other.samples, self.label_wrong + other.label_wrong, self.as_predicted + other.as_predicted,
-            self.label_right + other.label_right, self.unsure + other.unsure,
-        )  # fmt: skip
 
 
 def judged(workspace: Workspace, run: str) -> Judged:
@@ -209,19 +179,3 @@ def paired(first: Judged, second: Judged) -> Comparison:
     found = metrics.paired(truth[same], here[first.predicted[ours]][same], there[second.predicted[theirs]][same], len(names))
     left_out = len(first) + len(second) - 2 * len(ours)
     return Comparison(first.run, second.run, found, left_out, int((~same).sum()))
-
-
-def checked(workspace: Workspace, found: Results) -> dict[tuple[str, str], Checked]:
-    """What curators have found so far among the samples that judge the run: (truth, predicted) -> counts; only cells with decisions."""
-    with workspace.store.reading() as db:
-        rows = db.execute(CHECKED, [found.config.collection, found.run]).fetchall()
-    cells: dict[tuple[str, str], Checked] = {}
-    for row in rows:
-        wrong = row["state"] == "rejected" or (row["verified"] and row["learned"] != row["truth"])
-        one = Checked(
-            1, int(wrong), int(row["verified"] and wrong and row["learned"] == row["predicted"]),
-            int(row["verified"] and not wrong), int(row["state"] == "unsure"),
-        )  # fmt: skip
-        cell = row["truth"], row["predicted"]
-        cells[cell] = cells.get(cell, Checked()) + one
-    return cells

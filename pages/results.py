@@ -4,9 +4,9 @@ import streamlit as st
 
 from labeling.queues import Queue
 from modeling import runs
-from pages.widgets import badges, chooser, resources, results_compare, results_data, results_views, scores, suspects_panel
+from pages.widgets import badges, chooser, resources, results_compare, results_data, results_views, scores, suspects_panel, worked_panel
 
-VIEWS = ("Matrix", "Classes", "Groups", "Calibration", "Label errors", "Compare", "Table")
+VIEWS = ("Matrix", "After checking", "Classes", "Groups", "Calibration", "Label errors", "Compare", "Table")
 OF_TWO = ("Classes", "Compare", "Table")  # show another run beside this one
 
 collection = chooser.collection()
@@ -62,6 +62,8 @@ st.session_state.setdefault("results.view", VIEWS[0])
 view = st.segmented_control("View", VIEWS, required=True, key="results.view", label_visibility="collapsed")
 if view == "Matrix":
     results_views.matrix(workspace, found)
+elif view == "After checking":
+    worked_panel.panel(workspace, found)
 elif view == "Classes":
     results_views.classes(found, compared)
 elif view == "Groups":

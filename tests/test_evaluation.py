@@ -14,7 +14,6 @@ from data.errors import BadInput, UnknownRun
 from data.workspace import Workspace
 from modeling import evaluation, rundir, runs, tables, training
 from modeling.__main__ import main
-from modeling.evaluation import Checked
 from tests.conftest import copy_workspace
 from tests.modeling_world import config, decide, world
 
@@ -170,28 +169,6 @@ def test_runs_without_a_sample_in_common_cannot_be_compared(trained):
     ]
     with pytest.raises(BadInput, match=r"they cannot be compared\. Train one of them on the split of the other"):
         evaluation.paired(*halves)
-
-
-def test_checked_cells_tell_errors_of_the_label_from_errors_of_the_model(own):
-    workspace, (_, name, _) = own
-    found, judged = runs.results(workspace, name), evaluation.judged(workspace, name)
-    assert evaluation.checked(workspace, found) == {}
-    truth, predicted, count = max(found.confusions(9), key=lambda cell: cell[2])
-    assert count >= 4, "the toy world's second run is meant to be poor"
-    codes = {"wheat": 146, "canola": 153, "soybean": 158}
-    third = next(code for crop, code in codes.items() if crop not in (truth, predicted))
-    at = [judged.classes.index(crop) for crop in (truth, predicted)]
-    rows = judged.ids[(judged.truth == at[0]) & (judged.predicted == at[1])]
-    with workspace.store.reading() as db:
-        names = [db.execute("select name from sample where id = ?", [int(row)]).fetchone()[0] for row in rows]
-    decide(workspace, names[0], "agree", codes[truth])
-    decide(workspace, names[1], "relabel", codes[predicted])
-    decide(workspace, names[2], "relabel", third)
-    decide(workspace, names[3], "reject")
-    expected = Checked(samples=4, label_wrong=3, as_predicted=1, label_right=1)
-    assert evaluation.checked(workspace, found) == {(truth, predicted): expected}
-    decide(workspace, names[0], "unsure")
-    assert evaluation.checked(workspace, found)[truth, predicted] == Checked(4, 3, 1, 0, unsure=1)
 
 
 def test_results_of_an_earlier_version_are_read(own):

@@ -6,6 +6,8 @@ import streamlit as st
 
 from data import profiles
 from data.workspace import Workspace
+from labeling import worked
+from labeling.worked import Matrices, Outcome
 from modeling import evaluation, runs
 from modeling.evaluation import Comparison, Judged, Stratum
 from modeling.results import Results
@@ -55,6 +57,34 @@ def compared(workspace: Workspace, run: str, other: str) -> Comparison:
 @st.cache_data(max_entries=100, show_spinner="Comparing the runs")
 def _compared(workspace: Workspace, run: str, other: str, stamp: Stamp, other_stamp: Stamp) -> Comparison:
     return evaluation.paired(_judged(workspace, run, stamp), _judged(workspace, other, other_stamp))
+
+
+def outcomes(workspace: Workspace, run: str) -> dict[tuple[str, str], Outcome]:
+    """What curators have found so far in every cell of the run's matrix: (label, predicted) -> counts.
+
+    Raises:
+        UnknownRun: as `worked.outcomes`.
+    """
+    return _outcomes(workspace, run, _stamp(workspace, run))
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _outcomes(workspace: Workspace, run: str, stamp: Stamp) -> dict[tuple[str, str], Outcome]:
+    return worked.outcomes(workspace.store, run)
+
+
+def matrices(workspace: Workspace, run: str) -> Matrices:
+    """The run's matrix under the old labels and under those of now.
+
+    Raises:
+        UnknownRun: as `worked.matrices`.
+    """
+    return _matrices(workspace, run, _stamp(workspace, run))
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _matrices(workspace: Workspace, run: str, stamp: Stamp) -> Matrices:
+    return worked.matrices(workspace.store, run)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the predictions")

@@ -6,7 +6,7 @@ from data.errors import CropcheckError
 from data.workspace import Workspace
 from modeling import evaluation, figures, tables
 from modeling.results import Results
-from pages.widgets import results_data, scores
+from pages.widgets import results_data, scores, worked_panel
 
 QUIET = {"displayModeBar": False}
 STRATA = {"region": "Region", "year": "Year", "month": "Month", "part": "Part of the split", "verified": "Verified or not"}
@@ -14,14 +14,14 @@ STRATA = {"region": "Region", "year": "Year", "month": "Month", "part": "Part of
 
 def matrix(workspace: Workspace, found: Results) -> None:
     """The confusion matrix, whose cells open their samples, and what was found in them."""
-    checked = evaluation.checked(workspace, found)
+    checked = results_data.outcomes(workspace, found.run)
     left, right = st.columns([5, 4], gap="medium")
     with left:
         st.plotly_chart(figures.confusion_figure(found), key="results.matrix", on_select=_clicked, selection_mode="points", config=QUIET)
         st.caption("Rows: the label it was judged against. Columns: what the model read. A click on a cell opens its samples in Verify.")
     with right:
         scores.worst_cells(found, checked)
-        scores.what_was_found(found, checked)
+        worked_panel.in_short(checked)
 
 
 def _clicked() -> None:

@@ -1,9 +1,9 @@
-"""Figures of a run as text and tables: headline with intervals, the cells worth a look and what was found in them, scores by class."""
+"""Figures of a run as text and tables: headline with intervals, the cells worth a look, scores by class."""
 
 import streamlit as st
 
+from labeling.worked import Outcome
 from modeling import tables
-from modeling.evaluation import Checked
 from modeling.leakage import RADII_M, Leakage
 from modeling.metrics import Interval
 from modeling.results import Results
@@ -57,15 +57,15 @@ def _leaks(leakage: Leakage) -> str:
     )
 
 
-def worst_cells(found: Results, checked: dict[tuple[str, str], Checked]) -> None:
-    """Buttons for the largest confusions, for those who would rather not aim at a cell."""
+def worst_cells(found: Results, checked: dict[tuple[str, str], Outcome]) -> None:
+    """Buttons for the largest confusions, for those who would rather not aim at a cell; of each how many are decided since the run."""
     cells = found.confusions(MOST_CELLS)
     if not cells:
         st.success("No sample is confused with another class.")
         return
     st.markdown("##### Look at these")
     for truth, predicted, count in cells:
-        done = checked[truth, predicted].samples if (truth, predicted) in checked else 0
+        done = checked[truth, predicted].decided if (truth, predicted) in checked else 0
         label = f"{truth} read as {predicted}: {count}" + (f" ({done} checked)" if done else "")
         st.button(
             label, key=f"results.worst.{truth}.{predicted}", icon=":material/arrow_forward:", on_click=open_cell, args=(truth, predicted)
@@ -75,39 +75,6 @@ def worst_cells(found: Results, checked: dict[tuple[str, str], Checked]) -> None
 def open_cell(truth: str, predicted: str) -> None:
     """Ask for a cell's samples; the Results page leaves for Verify on its next run."""
     st.session_state["results.cell"] = (truth, predicted)
-
-
-def what_was_found(found: Results, checked: dict[tuple[str, str], Checked]) -> None:
-    """Of the confused samples that curators have decided on: how many were errors of the label, how many of the model."""
-    cells = {cell: counts for cell, counts in checked.items() if cell[0] != cell[1]}
-    confused = sum(count for _, _, count in found.confusions(len(found.classes) ** 2))
-    if not confused:
-        return
-    st.markdown("##### What the checks found")
-    if not cells:
-        st.caption(f"None of the {confused} confused samples has been decided on yet. Open a cell, decide, and come back.")
-        return
-    total = sum(cells.values(), Checked())
-    st.markdown(
-        f"**{total.samples}** of {confused} confused samples are checked: the label was wrong in **{total.label_wrong}** "
-        f"({total.as_predicted} are what the model says), the model in **{total.label_right}**"
-        + (f"; {total.unsure} unsure." if total.unsure else ".")
-    )
-    st.dataframe(
-        [
-            {
-                "Cell": f"{truth} → {predicted}", "Checked": counts.samples, "Label": counts.label_wrong, "Model": counts.label_right,
-            }
-            for (truth, predicted), counts in sorted(cells.items(), key=lambda cell: -cell[1].samples)
-        ],
-        hide_index=True, key="results.checked",
-        column_config={
-            "Cell": st.column_config.TextColumn(help="Label it was judged against → class that the model read."),
-            "Checked": st.column_config.NumberColumn(width=66),
-            "Label": st.column_config.NumberColumn("Label wrong", width=84, help="Relabelled to another class, or rejected."),
-            "Model": st.column_config.NumberColumn("Model wrong", width=90, help="The curator agreed with the label."),
-        },
-    )  # fmt: skip
 
 
 def per_class(found: Results, other: Results | None) -> None:
