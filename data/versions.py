@@ -68,6 +68,11 @@ NEWEST = """
 select e.id from event e join sample s on s.id = e.sample where s.collection = ? and e.id <= ? order by e.id desc limit 1
 """
 ANY_EVENT = 2**63 - 1
+# The collection's frozen versions, or the one of a name; `data.named_versions` makes them.
+FROZEN = """
+select * from dataset_version where collection = :collection and (:name is null or name = :name collate nocase)
+order by last_event desc, name
+"""
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Listed:
-    """A version to choose. runs: names of the training runs that learned from it, the newest first."""
+    """A version to choose. runs: names of the training runs that learned from it, the newest first. names: those it is frozen under."""
 
     version: Version
     runs: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 def current(store: Store, collection: str) -> Version:
@@ -147,7 +153,9 @@ def of(db: Database, collection: str, event: int) -> Version:
 
 
 def listing(store: Store, collection: str) -> list[Listed]:
-    """The version as it is now, then those that training runs learned from, the newest first; each once.
+    """The version as it is now, then the frozen ones and those that training runs learned from, the newest first; each once.
+
+    A frozen version that the collection no longer says is not among them, see `data.named_versions.check`.
 
     Raises:
         UnknownCollection: there is none of that name.
@@ -158,12 +166,18 @@ def listing(store: Store, collection: str) -> list[Listed]:
         runs: dict[int, list[str]] = {now: []}
         for row in db.execute("select name, last_event from run where collection = ? order by created desc, name desc", [collection]):
             runs.setdefault(_newest(db, collection, row["last_event"]), []).append(row["name"])
-        known = _versions(db, collection, runs)
-    return [Listed(known[event], tuple(runs[event])) for event in sorted(runs, reverse=True)]
+        frozen = db.execute(FROZEN, {"collection": collection, "name": None}).fetchall()
+        known = _versions(db, collection, {*runs, *(row["last_event"] for row in frozen)})
+    names: dict[int, list[str]] = {}
+    for row in frozen:
+        if known[row["last_event"]].hash == row["content_hash"]:
+            names.setdefault(row["last_event"], []).append(row["name"])
+    events = sorted({*runs, *names}, reverse=True)
+    return [Listed(known[event], tuple(runs.get(event, ())), tuple(names.get(event, ()))) for event in events]
 
 
 def resolve(store: Store, collection: str, text: str | None) -> Version:
-    """The version that `text` names, as `str(version)` writes it; None = the current one.
+    """The version that `text` names: as `str(version)` writes it, or the name it is frozen under; None = the current one.
 
     Raises:
         UnknownCollection: there is no such collection.
@@ -171,10 +185,15 @@ def resolve(store: Store, collection: str, text: str | None) -> Version:
     """
     if text is None:
         return current(store, collection)
+    with store.reading() as db:
+        frozen = db.execute(FROZEN, {"collection": collection, "name": text.strip()}).fetchone()
+    if frozen:
+        text = Version(collection, frozen["last_event"], frozen["content_hash"]).whole
     match = TEXT.fullmatch(text.strip())
     if match is None or match["collection"] != collection:
         raise BadInput(
-            f"{text!r} is no version of {collection}. A version reads like {current(store, collection)}, which is the current one."
+            f"{text!r} is no version of {collection}. A version reads like {current(store, collection)}, which is the current one, "
+            "or is the name of a frozen one: python -m labeling versions list"
         )
     event = int(match["event"])
     found = at(store, collection, event)

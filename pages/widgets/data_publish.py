@@ -45,9 +45,10 @@ def _ticked(entry: Format) -> bool:
 
 def _spelled(listed: list[Listed], number: int) -> str:
     """The first version is the current one."""
-    version, runs = listed[number].version, listed[number].runs
+    version, runs, names = listed[number].version, listed[number].runs, listed[number].names
     learned = f" · learned by {runs[0]}" if runs else ""
-    return f"{'As it is now' if number == 0 else f'As of event {version.event}'} · {version.hash[:12]}{learned}"
+    frozen = f" · {', '.join(names)}" if names else ""
+    return f"{'As it is now' if number == 0 else f'As of event {version.event}'}{frozen} · {version.hash[:12]}{learned}"
 
 
 def _publish(workspace: Workspace, collection: str, formats: list[str]) -> None:
