@@ -9,6 +9,8 @@ from data import versions as dataset_versions
 from data import workspace as workspaces
 from data.versions import Listed
 from data.workspace import Workspace
+from labeling.trust import agreement as measuring
+from labeling.trust.agreement import Agreement, SelfAgreement
 from modeling.studies import allowing, studydir, table
 from modeling.studies.kinds import Allowed
 from modeling.studies.table import Row
@@ -95,3 +97,10 @@ def _sites(path: str, changed: int, columns: tuple[tuple[str, str], ...]) -> Sit
 
     found, report = places.read(Path(path), **{SITE_OPTIONS[name]: value for name, value in columns if value})
     return Sites([site.name for site in found], [site.lon for site in found], [site.lat for site in found], report.as_json())
+
+
+@st.cache_data(ttl=10, max_entries=32, show_spinner="Measuring agreement")
+def agreement(workspace: Workspace, collection: str, unsure: str) -> tuple[Agreement, list[SelfAgreement]]:
+    """How far curators agree with each other and with themselves, a few seconds old at most: a bootstrap each."""
+    answers = measuring.ratings(workspace.store, collection, unsure=unsure)
+    return measuring.measured(answers), measuring.with_self(workspace.store, collection, unsure=unsure)
