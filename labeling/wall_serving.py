@@ -9,7 +9,8 @@ from typing import Any
 
 from data import catalogue, display
 from data.catalogue import Collection
-from data.errors import BadInput
+from data.errors import BadInput, CropcheckError
+from data.store import Store
 from data.workspace import Workspace
 from labeling import decisions, serving, suspicion, thumbnails, wall
 from labeling.wall import LAYOUTS, SHOWS, SORTS, TILES, Place, Wall
@@ -30,6 +31,15 @@ def asked(collection: str, address: Mapping[str, str]) -> tuple[Wall, int]:
     return Wall(collection, **words), int(number)
 
 
+def checked(store: Store, given: Wall, number: int) -> tuple[Wall, int]:
+    """The same, where there is such a page.
+
+    Raises:
+        BadInput: there is none.
+    """
+    return given, wall.require_number(store, given, number)
+
+
 def answer(workspace: Workspace, collection: str, curator: str, start: tuple[Wall, int], message: dict[str, Any] | None) -> dict[str, Any]:
     """Store the events of `message`, then say what is stored and send what the client asks for.
 
@@ -46,7 +56,7 @@ def answer(workspace: Workspace, collection: str, curator: str, start: tuple[Wal
     store = workspace.store
     entry = catalogue.collection(store, collection)
     suspicion.require_pictures(entry)
-    outcomes, failure = serving.recorded(workspace, collection, curator, (message or {}).get("events") or [])
+    outcomes, failure = _recorded(workspace, collection, curator, (message or {}).get("events") or [])
     known = message if message and message.get("collection") == collection else {}
     page, sprite, error = None, None, None
     try:
@@ -64,6 +74,18 @@ def answer(workspace: Workspace, collection: str, curator: str, start: tuple[Wal
         "progress": asdict(wall.progress(store, collection)),
         "steps": None if known else wall.steps(store, collection, curator),
     }  # fmt: skip
+
+
+def _recorded(workspace: Workspace, collection: str, curator: str, events: list[dict]) -> tuple[list[decisions.Outcome], str | None]:
+    """The outcomes, or why nothing could be stored; the client then keeps what it has and tries again."""
+    if not events:
+        return [], None
+    try:
+        outcomes = decisions.record(workspace.store, collection, curator, events)
+        decisions.keep_refused(workspace.store, collection, curator, events, outcomes)
+        return outcomes, None
+    except CropcheckError as error:
+        return [], str(error)
 
 
 def _record(collection: Collection) -> dict[str, Any]:
