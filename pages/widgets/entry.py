@@ -18,6 +18,7 @@ def navigation() -> StreamlitPage:
             st.Page(ROOT / "pages" / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
             st.Page(ROOT / "pages" / "data.py", title="Data", icon=":material/database:", url_path="data"),
             st.Page(ROOT / "pages" / "verify.py", title="Verify", icon=":material/task_alt:", url_path="verify"),
+            st.Page(ROOT / "pages" / "wall.py", title="Wall", icon=":material/grid_view:", url_path="wall"),
             st.Page(ROOT / "pages" / "explore.py", title="Explore", icon=":material/show_chart:", url_path="explore"),
             st.Page(ROOT / "pages" / "map.py", title="Map", icon=":material/map:", url_path="map"),
             st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:", url_path="train"),
