@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from sqlite3 import Row
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from data.errors import UnknownSample
 from data.importing import NO_LABEL, UNKNOWN_COLOUR
 from data.store import Store
 from data.workspace import Workspace
-from labeling import envelopes, sprites
+from labeling import envelopes, looks, sights, sprites
 from labeling.decisions import REASONS
 
 MOST_TILES = 16 * 64 * 64  # pixels of the dates in a card's sprite: 16 of a 64 px patch, about 0.6 MB; of parcel means all
@@ -31,6 +32,10 @@ ROTATION = "select year, code from aci_history where site = ? order by year"
 SPAN = """
 select min(365 * (substr(i.acquired, 1, 4) - s.year) + i.day), max(365 * (substr(i.acquired, 1, 4) - s.year) + i.day)
 from (select id, year from sample where collection = ? order by shuffle limit 20) s join image i on i.sample = s.id
+"""
+OPINIONS = """
+select curator, action, verdict, reason, note, at, look from verdict
+where sample = ? and look in ('first', 'second', 'adjudication') order by event
 """
 # "cross join" keeps SQLite from reading every prediction: it looks the sample up in each run instead.
 NEWEST_PREDICTION = """
@@ -85,15 +90,16 @@ def _span(store: Store, collection: Collection, bins: list[int]) -> list[int]:
     return [1, 365] if first is None else [first, last]
 
 
-def card(workspace: Workspace, sample: int) -> dict[str, Any]:
-    """The card of one sample.
+def card(workspace: Workspace, sample: int, *, curator: str = "", look: str = looks.FIRST) -> dict[str, Any]:
+    """The card of one sample, as the curator may see it who is served it for that look (see `labeling.sights`); without one, all of it.
 
     Returns:
         Keys: id, name, lon, lat (EPSG:4326), region, year, code and modal (codes, 0 = none known), purity (0..1), history (a list by
         year of [year, code]), height, width (pixels), images (a list by date: id, slot, acquired, day, at (day on the axis of
         `collection_record`), clear, interpolated, quality, tile (column in the sprite, or None: see `pictures`)), profiles (index ->
         a value per image, None where undefined), envelopes (class, color, n, bands; see `labeling.envelopes`), prediction, decision,
-        flagged, sprite and inventory (data addresses; see `labeling.sprites`), outline (an SVG path or None).
+        flagged, blind (whether the label is hidden), opinions (of those who differ, for who settles it), sprite and inventory (data
+        addresses; see `labeling.sprites`), outline (an SVG path or None).
 
     Raises:
         UnknownSample: no sample of that number.
@@ -104,25 +110,29 @@ def card(workspace: Workspace, sample: int) -> dict[str, Any]:
         row = db.execute(SAMPLE, [sample]).fetchone()
         if row is None:
             raise UnknownSample(f"There is no sample number {sample} in this workspace. Reload the page.")
+        sight = sights.of_sample(db, sample, curator, look)
         season = db.execute(SEASON, [sample]).fetchall()
-        history = [list(entry) for entry in db.execute(ROTATION, [row["site"]])]
+        code = NO_LABEL.code if sight.blind else row["inventory_code"] if sight.shown is None else sight.shown
+        history = _rotation(db, row, code)
         legend = {entry["code"]: entry for entry in db.execute("select * from legend_class where collection = ?", [row["collection"]])}
         colours = _class_colours(db, row["collection"])
-        prediction = _prediction(db, sample, colours)
-        state = _states(db, [sample])[sample]
+        prediction = None if sight.blind else _prediction(db, sample, colours)
+        state = _state(db, sample, sight)
+        opinions = _opinions(db, sample) if look == looks.ADJUDICATION else []
     images, profiles = _season(catalogue.collection(workspace.store, row["collection"]), row["year"], season)
     tiles = _tiled(images, row["height"] * row["width"])
     patch = catalogue.patch(workspace, sample)
-    code = row["inventory_code"]
     labelled = None if code == NO_LABEL.code else _class_of(legend[code])
     return {
         "id": sample, "name": row["name"], "site": row["site_name"], "lon": row["lon"], "lat": row["lat"], "region": row["region"],
-        "year": row["year"], "code": code, "modal": row["modal_code"], "purity": row["purity"], "history": history,
+        "year": row["year"], "code": code, "purity": row["purity"], "history": [] if sight.blind else history,
+        "modal": code if row["modal_code"] == row["inventory_code"] or sight.blind else row["modal_code"], "blind": sight.blind,
         "height": row["height"], "width": row["width"], "images": images, "profiles": profiles,
         "envelopes": _envelopes(workspace.store, row["collection"], sample, labelled, prediction, colours),
         "prediction": prediction, **state,
         "sprite": sprites.sprite(patch, tiles) if tiles else None,
-        "inventory": sprites.inventory(patch, _colours(patch, legend)),
+        "inventory": None if sight.blind else sprites.inventory(patch, _colours(patch, legend, {row["inventory_code"]: code})),
+        "opinions": opinions,
         "outline": sprites.outline(row["polygon"]) if row["height"] == row["width"] == 1 else None,
     }  # fmt: skip
 
@@ -159,16 +169,43 @@ def _tiled(images: list[dict], size: int) -> list[int]:
     return [images[place]["slot"] for place in chosen]
 
 
-def _colours(patch: Patch, legend: dict) -> dict[int, str]:
-    """Code -> colour of the inventory's pixels; codes that the legend lacks are grey."""
+def _colours(patch: Patch, legend: dict, shown: dict[int, int]) -> dict[int, str]:
+    """Code -> colour of the inventory's pixels, those of a control in that of the code shown; codes that the legend lacks are grey."""
     codes = [] if patch.inventory is None else np.unique(patch.inventory).tolist()
-    return {code: legend[code]["color"] if code in legend else UNKNOWN_COLOUR for code in codes if code != NO_LABEL.code}
+    seen = {code: shown.get(code, code) for code in codes if code != NO_LABEL.code}
+    return {code: legend[seen[code]]["color"] if seen[code] in legend else UNKNOWN_COLOUR for code in seen}
 
 
-def states(store: Store, samples: list[int]) -> dict[int, dict[str, Any]]:
-    """Sample -> {"decision", "flagged"} as they are now; decision is None or uid, curator, action, code, reason, note, at."""
+def _rotation(db: Database, row: Row, code: int) -> list[list[int]]:
+    """[year, code] of the years known; the sample's own year has the code that the card shows."""
+    years = [list(entry) for entry in db.execute(ROTATION, [row["site"]])]
+    return [[year, code if (year, known) == (row["year"], row["inventory_code"]) else known] for year, known in years]
+
+
+def _opinions(db: Database, sample: int) -> list[dict[str, Any]]:
+    """What each curator says of a sample that they see differently, in the order in which they said it."""
+    rows = db.execute(OPINIONS, [sample]).fetchall()
+    newest = {row["curator"].casefold(): row for row in rows}
+    return [
+        {"code": int(row["verdict"]) if row["verdict"].isdecimal() else None}
+        | {key: row[key] for key in ("curator", "action", "reason", "note", "at", "look")}
+        for row in newest.values()
+    ]
+
+
+def states(store: Store, samples: list[int], *, curator: str = "", look: str = looks.FIRST) -> dict[int, dict[str, Any]]:
+    """Sample -> {"decision", "flagged"} as they are now; decision is None or uid, curator, action, code, reason, note, at.
+
+    What the curator may not see, see `labeling.sights`, is None.
+    """
     with store.reading() as db:
-        return _states(db, samples)
+        if not curator:
+            return _states(db, samples)
+        return {sample: _state(db, sample, sights.of_sample(db, sample, curator, look)) for sample in _states(db, samples)}
+
+
+def _state(db: Database, sample: int, sight: sights.Sight) -> dict[str, Any]:
+    return {"decision": sight.own, "flagged": False} if sight.alone else _states(db, [sample])[sample]
 
 
 def _states(db: Database, samples: list[int]) -> dict[int, dict[str, Any]]:

@@ -256,7 +256,7 @@ def _whole(event: dict[str, Any], key: str) -> int | None:
 
 
 RECENT = """
-select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands, e.at, e.image, e.old
+select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands or e.look <> 'first' as stands, e.at, e.image, e.old
 from event e join sample s on s.id = e.sample
 where e.curator = ? and s.collection = ? and (? is null or e.sample = ?) and e.action != 'undo'
     and not exists (select 1 from event u where u.undo_of = e.id)
@@ -265,7 +265,10 @@ order by e.id desc limit ?
 
 
 def recent(store: Store, collection: str, curator: str, count: int, *, sample: int | None = None) -> list[dict[str, Any]]:
-    """The curator's newest events in the collection, or on one sample of it, that are not undone, newest first."""
+    """The curator's newest events in the collection, or on one sample of it, that are not undone, newest first.
+
+    stands: 0 only for what became a second opinion unasked; what was served as one, or as a control, looks like any other.
+    """
     with store.reading() as db:
         return [dict(row) for row in db.execute(RECENT, [curator, collection, sample, sample, count])]
 

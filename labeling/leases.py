@@ -12,6 +12,7 @@ from sqlite_utils import Database
 from data.store import Store
 
 LEASE_SECONDS = 180.0
+FRESH_SECONDS = 30.0
 # Of `s`, for a query's WHERE; parameters by `elsewhere`. A lease further ahead than any can be was taken before the clock was set
 # back: it counts as run out.
 LEASED_ELSEWHERE = "exists (select 1 from lease l where l.sample = s.id and l.holder <> ? and l.until between ? and ?)"
@@ -35,10 +36,24 @@ def take(db: Database, holder: str, curator: str, samples: Sequence[int]) -> lis
     return [sample for sample in samples if db.execute(TAKE, [sample, holder, curator, until, now, until]).rowcount]
 
 
-def renew(store: Store, holder: str) -> int:
-    """A holder's heartbeat: their leases, those that ran out and that nobody took too, last LEASE_SECONDS more. Returns how many."""
+def renew(store: Store, holder: str) -> None:
+    """A holder's heartbeat: their leases, those too that ran out and that nobody took, last LEASE_SECONDS from now.
+
+    Nothing is written while they are fresh, so a heartbeat may come as often as it likes.
+    """
+    until = time.time() + LEASE_SECONDS
+    with store.reading() as db:
+        stale = "select 1 from lease where holder = ? and until not between ? and ? limit 1"
+        if not db.execute(stale, [holder, until - FRESH_SECONDS, until]).fetchone():
+            return
     with store.writing() as db:
-        return db.execute("update lease set until = ? where holder = ?", [time.time() + LEASE_SECONDS, holder]).rowcount
+        db.execute("update lease set until = ? where holder = ?", [until, holder])
+
+
+def inherit(store: Store, before: str, holder: str, curator: str) -> None:
+    """A tab that was loaded again goes on with what it held before under another name; what others hold stays theirs."""
+    with store.writing() as db:
+        db.execute("update lease set holder = ? where holder = ? and curator = ?", [holder, before, curator])
 
 
 def release(db: Database, holder: str, samples: Sequence[int] | None = None) -> None:

@@ -6,7 +6,6 @@ its order stays until another is made.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from urllib.parse import quote, unquote
 
 from sqlite_utils import Database
@@ -255,18 +254,25 @@ def reason(store: Store, collection: str, queue: Queue) -> str:
     }[queue.kind]
 
 
-def entries(store: Store, collection: str, queue: Queue, samples: list[int]) -> list[Entry]:
-    """The samples with their positions and the reason; `samples` follow one another in the queue's order."""
+def entries(store: Store, collection: str, queue: Queue, samples: list[int], *, known: tuple[int, int] | None = None) -> list[Entry]:
+    """The samples with their positions and the reason; `samples` follow one another in the queue's order.
+
+    Args:
+        known: a sample before them and its position, so that they need not be counted from the queue's start.
+    """
     if not samples:
         return []
     if queue.kind in REASONED:
         return _reasoned(store, queue, samples)
     why = reason(store, collection, queue)
-    ranks = [position(store, collection, queue, samples[0])]
+    at, rank = known or (samples[0], position(store, collection, queue, samples[0]))
+    found = []
     with store.reading() as db:
-        for before, sample in pairwise(samples):
-            ranks.append(ranks[-1] + (_between(db, collection, before, sample) if queue.kind == "unverified" else 1))
-    return [Entry(sample, rank, why, queue.kind) for sample, rank in zip(samples, ranks, strict=True)]
+        for sample in samples:
+            rank += _between(db, collection, queue, at, sample)
+            at = sample
+            found.append(Entry(sample, rank, why, queue.kind))
+    return found
 
 
 REASONED = {
@@ -282,10 +288,12 @@ def _reasoned(store: Store, queue: Queue, samples: list[int]) -> list[Entry]:
         return [Entry(*row) for row in rows if row]
 
 
-def _between(db: Database, collection: str, before: int, sample: int) -> int:
-    """How far apart two samples lie in the collection's order: decided ones may lie between them."""
-    span = "select count(*) from sample where collection = ? and id > ? and id <= ?"
-    return db.execute(span, [collection, before, sample]).fetchone()[0]
+def _between(db: Database, collection: str, queue: Queue, before: int, sample: int) -> int:
+    """How many members after `before` stand at or before `sample`: what is done or on another's screen may lie between them."""
+    rule, values = _rule(queue, collection)
+    span = f"select count(*) from {rule} and {_compared(queue, '>')} and {_compared(queue, '<=')}"
+    places = [*_place(db, queue, collection, before), *_place(db, queue, collection, sample)]
+    return db.execute(span, [*values, *places]).fetchone()[0]
 
 
 def choices(store: Store, collection: str) -> tuple[list[tuple[int, str, int]], list[tuple[str, int]]]:

@@ -1,15 +1,16 @@
 """What the server answers to a Verify card that works ahead on its own: first store what it sends, then give what it lacks.
 
-Every answer is complete in itself, so one that gets lost on the way is made good by the next.
+Every answer is complete in itself, so one that gets lost on the way is made good by the next. What a card is given to work on is
+leased to its holder: nobody else gets it meanwhile.
 """
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from data.errors import CropcheckError, UnknownSample
 from data.workspace import Workspace
-from labeling import cards, decisions, queues
+from labeling import cards, controls, decisions, frugal, leases, looks, queues
 from labeling.queues import Queue
 
 AHEAD = 32  # entries of the queue that are sent at once
@@ -25,86 +26,149 @@ def workspace_key(workspace: Workspace) -> str:
 
 
 def start_of(workspace: Workspace, collection: str, queue: Queue, sample: int | None) -> int | None:
-    """The sample to begin with: `sample` if it is in the queue, else the queue's first; None where the queue is empty."""
-    if sample is not None and queues.contains(workspace.store, collection, queue, sample):
-        return sample
-    return next(iter(queues.following(workspace.store, collection, queue, None, 1)), None)
+    """`sample`, if it is in the queue; None: the queue begins with the first that is to be done."""
+    return sample if sample is not None and queues.contains(workspace.store, collection, queue, sample) else None
 
 
 def answer(
-    workspace: Workspace, collection: str, curator: str, queue: Queue, start: int | None, message: dict[str, Any] | None
+    workspace: Workspace,
+    collection: str,
+    curator: str,
+    queue: Queue,
+    start: int | None,
+    message: dict[str, Any] | None,
+    *,
+    holder: str | None = None,
 ) -> dict[str, Any]:
     """Store the events of `message`, then say what is stored and send the queue's entries and cards that the client lacks.
 
     Args:
-        start: the sample that the queue begins with, see `start_of`.
+        start: the sample to begin with, see `start_of`.
         message: what the card sent, or None at its first showing: `n` (its number), `window` (the queue that it is about), `events`
             (see `labeling.decisions.record`), `have` and `want` (samples whose cards it holds and lacks), `head` and `tail` (first
-            and last sample of the part of the queue that it knows), `forward` and `backward` (whether it wants more of it),
-            `most` (how many cards it takes at once), `pictures` (a `sample` and those of its `images` whose pictures it lacks),
-            `restart` (begin with the queue's first) or `begin` (begin with that sample).
+            and last sample of the part of the queue that it knows), `tail_rank` (the last one's position), `forward` and
+            `backward` (whether it wants more of it), `most` (how many cards it takes at once), `pictures` (a `sample` and those
+            of its `images` whose pictures it lacks), `restart` (begin with the queue's first) or `begin` (begin with that
+            sample), and `inherit` (the holder that this
+            browser tab was before it was loaded again).
+        holder: the tab or process that the entries are leased to; without one nothing is leased, as for a script that only reads.
 
     Returns:
         JSON-ready: n, window, initial (the entries begin the queue), saved (uids), seconds (those kept as second opinions), errors,
         ahead and behind (entries), cards, pictures, states, stats, recent, and what all cards share.
     """
     store, message = workspace.store, message or {}
-    outcomes, failure = recorded(workspace, collection, curator, message.get("events") or [])
+    outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [], holder)
     window = f"{collection}|{queue}"
     if message.get("restart") or isinstance(message.get("begin"), int):
         start = start_of(workspace, collection, queue, message.get("begin"))
     known = message if message.get("window") == window else {}
-    ahead = _ahead(workspace, collection, queue, start, known)
-    behind = _behind(workspace, collection, queue, start, known)
+    desk = Desk(workspace, collection, curator, queue, holder)
+    desk.keep_up(message.get("inherit"))
+    ahead = desk.ahead(start, known)
+    behind = desk.behind(known, ahead["entries"])
     wanted = [*known.get("want", []), *([] if known else [entry["sample"] for entry in ahead["entries"]])]
     have = [sample for sample in known.get("have", []) if isinstance(sample, int)]
     return {
         "n": message.get("n", 0), "window": window, "initial": not known, "workspace": workspace_key(workspace), "curator": curator,
-        "queue": str(queue), "collection": cards.collection_record(store, collection),
+        "queue": str(queue), "look": queue.look, "holder": holder, "collection": cards.collection_record(store, collection),
         "saved": [outcome.uid for outcome in outcomes if outcome.stored],
-        "seconds": [outcome.uid for outcome in outcomes if outcome.stored and not outcome.stands],
+        "seconds": [outcome.uid for outcome in outcomes if outcome.stored and not outcome.stands and outcome.look == looks.FIRST],
         "errors": [{"uid": outcome.uid, "text": outcome.error} for outcome in outcomes if not outcome.stored],
         "failure": failure, "ahead": ahead, "behind": behind,
-        "cards": [_card(workspace, sample) for sample in _fresh(wanted, have)[: _most(known)]],
+        "cards": [desk.card(sample) for sample in _fresh(wanted, have)[: _most(known)]],
         "pictures": _pictures(workspace, known.get("pictures")),
-        "states": {str(sample): state for sample, state in cards.states(store, have).items()},
-        "stats": decisions.tally(store, collection) | {"queue": queues.count(store, collection, queue)},
+        "states": {str(sample): state for sample, state in cards.states(store, have, curator=curator, look=queue.look).items()},
+        "stats": _stats(workspace, collection, queue),
         "recent": decisions.recent(store, collection, curator, RECENT),
     }  # fmt: skip
 
 
-def recorded(workspace: Workspace, collection: str, curator: str, events: list[dict]) -> tuple[list[decisions.Outcome], str | None]:
+def _recorded(
+    workspace: Workspace, collection: str, curator: str, events: list[dict], holder: str | None
+) -> tuple[list[decisions.Outcome], str | None]:
     """The outcomes, or why nothing could be stored; the client then keeps what it has and tries again."""
     if not events:
         return [], None
     try:
-        return decisions.record(workspace.store, collection, curator, events), None
+        outcomes = decisions.record(workspace.store, collection, curator, events, holder=holder)
+        decisions.keep_refused(workspace.store, collection, curator, events, outcomes)
+        return outcomes, None
     except CropcheckError as error:
         return [], str(error)
 
 
-def _ahead(workspace: Workspace, collection: str, queue: Queue, start: int | None, known: dict) -> dict[str, Any]:
-    """Entries after the client's last one; at its first showing those from `start` on."""
+def _stats(workspace: Workspace, collection: str, queue: Queue) -> dict[str, Any]:
     store = workspace.store
-    if not known:
-        found = [] if start is None else [start, *queues.following(store, collection, queue, start, AHEAD)]
-        return {"after": None, "entries": _entries(workspace, collection, queue, found), "end": len(found) <= AHEAD}
-    if not known.get("forward") or not isinstance(known.get("tail"), int):
-        return {"after": None, "entries": [], "end": False}
-    found = queues.following(store, collection, queue, known["tail"], AHEAD)
-    return {"after": known["tail"], "entries": _entries(workspace, collection, queue, found), "end": len(found) < AHEAD}
+    tally = frugal.figure((store.path, collection), lambda: decisions.tally(store, collection))
+    return tally | {"queue": frugal.figure((store.path, collection, queue), lambda: queues.count(store, collection, queue))}
 
 
-def _behind(workspace: Workspace, collection: str, queue: Queue, start: int | None, known: dict) -> dict[str, Any]:
-    head = known.get("head") if known.get("backward") else start if not known else None
-    if not isinstance(head, int):
-        return {"before": None, "entries": [], "end": False}
-    found = queues.preceding(workspace.store, collection, queue, head, BEHIND)
-    return {"before": head, "entries": _entries(workspace, collection, queue, found), "end": len(found) < BEHIND}
+@dataclass(frozen=True)
+class Desk:
+    """One holder at one queue: what they are given to work on, and what they may see of it."""
 
+    workspace: Workspace
+    collection: str
+    curator: str
+    queue: Queue
+    holder: str | None
 
-def _entries(workspace: Workspace, collection: str, queue: Queue, samples: list[int]) -> list[dict]:
-    return [asdict(entry) for entry in queues.entries(workspace.store, collection, queue, samples)]
+    def keep_up(self, inherit: Any) -> None:
+        """The holder's heartbeat; the leases of the tab that it was before go on in its name."""
+        if self.holder is None:
+            return
+        if isinstance(inherit, str) and inherit != self.holder:
+            leases.inherit(self.workspace.store, inherit, self.holder, self.curator)
+        leases.renew(self.workspace.store, self.holder)
+
+    def ahead(self, start: int | None, known: dict) -> dict[str, Any]:
+        """Entries after the client's last one; at its first showing those from `start` on, and what it held before is given back."""
+        if known and (not known.get("forward") or not isinstance(known.get("tail"), int)):
+            return {"after": None, "entries": [], "end": False}
+        after = known.get("tail") if known else start
+        rank = known.get("tail_rank")
+        found = self._taken(after, rank if isinstance(rank, int) else None, begin=not known)
+        entries = [] if known or start is None else self._entries([start])
+        return {"after": known.get("tail"), "entries": [*entries, *found[0]], "end": found[1]}
+
+    def behind(self, known: dict, begun: list[dict]) -> dict[str, Any]:
+        """Entries before the client's first one, or before those it begins with, decided or not; nobody is kept from these."""
+        head = known.get("head") if known.get("backward") else begun[0]["sample"] if begun and not known else None
+        if not isinstance(head, int):
+            return {"before": None, "entries": [], "end": False}
+        found = queues.preceding(self.workspace.store, self.collection, self.queue, head, BEHIND)
+        return {"before": head, "entries": self._entries(found), "end": len(found) < BEHIND}
+
+    def card(self, sample: int) -> dict[str, Any]:
+        """The card, or its number and what is wrong with it: one unreadable sample must not stop the queue."""
+        try:
+            return cards.card(self.workspace, sample, curator=self.curator, look=self.queue.look)
+        except UnknownSample as error:
+            return {"id": sample, "name": str(sample), "error": str(error)}
+        except CropcheckError as error:
+            return {"id": sample, "error": str(error), **cards.states(self.workspace.store, [sample])[sample]}
+
+    def _taken(self, after: int | None, rank: int | None, *, begin: bool) -> tuple[list[dict], bool]:
+        """The next entries after one of that rank, leased, with controls among them, and whether the queue ends there."""
+        store = self.workspace.store
+        if self.holder is None:
+            found = queues.following(store, self.collection, self.queue, after, AHEAD, curator=self.curator)
+            return self._entries(found), len(found) < AHEAD
+        with store.writing() as db:
+            if begin:
+                leases.release(db, self.holder)
+            found = queues.seek(db, self.collection, self.queue, after, AHEAD, holder=self.holder, curator=self.curator)
+            taken = leases.take(db, self.holder, self.curator, [*([after] if begin and after else []), *found])
+        known = None if rank is None or after is None else (after, rank)
+        entries = queues.entries(store, self.collection, self.queue, [sample for sample in found if sample in taken], known=known)
+        if self.queue.look == looks.FIRST and self.queue.kind != "all":
+            with store.writing() as db:
+                entries = controls.mixed_in(db, self.collection, self.curator, entries)
+        return [asdict(entry) for entry in entries], len(found) < AHEAD
+
+    def _entries(self, samples: list[int]) -> list[dict]:
+        return [asdict(entry) for entry in queues.entries(self.workspace.store, self.collection, self.queue, samples)]
 
 
 def _fresh(wanted: list, have: list[int]) -> list[int]:
@@ -125,13 +189,3 @@ def _pictures(workspace: Workspace, wanted: Any) -> dict[str, Any] | None:
         return cards.pictures(workspace, wanted["sample"], images)
     except CropcheckError:
         return {"sample": wanted["sample"], "images": [], "sprite": None}
-
-
-def _card(workspace: Workspace, sample: int) -> dict[str, Any]:
-    """The card, or its number and what is wrong with it: one unreadable sample must not stop the queue."""
-    try:
-        return cards.card(workspace, sample)
-    except UnknownSample as error:
-        return {"id": sample, "name": str(sample), "error": str(error)}
-    except CropcheckError as error:
-        return {"id": sample, "error": str(error), **cards.states(workspace.store, [sample])[sample]}

@@ -1,5 +1,6 @@
 """The Verify card as a Streamlit component: passes messages between the card in the browser and `labeling.serving`."""
 
+import uuid
 from pathlib import Path
 
 import streamlit as st
@@ -28,7 +29,7 @@ def show(workspace: Workspace, collection: str, queue: Queue, start: int | None,
     """The card of `start` and of what follows it in the queue; runs again at every message of the card, the page does not."""
     message = (st.session_state.get(KEY) or {}).get("client")
     try:
-        answer = serving.answer(workspace, collection, curator, queue, start, message)
+        answer = serving.answer(workspace, collection, curator, queue, start, message, holder=_holder())
     except CropcheckError as error:
         if message is None:
             raise
@@ -36,3 +37,8 @@ def show(workspace: Workspace, collection: str, queue: Queue, start: int | None,
     if answer["cards"] and "error" in answer["cards"][0]:
         st.error(answer["cards"][0]["error"], icon=":material/error:")
     _component(key=KEY, data=answer, on_client_change=lambda: None)
+
+
+def _holder() -> str:
+    """Names this browser tab: Streamlit has a session for each."""
+    return st.session_state.setdefault("verify.holder", uuid.uuid4().hex)

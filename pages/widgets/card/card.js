@@ -3,6 +3,7 @@
 
 const TICK_MS = 400;
 const RESEND_MS = 2000; // without an answer
+const BEAT_MS = 45000; // while nothing is said: what this tab holds stays leased to it
 const SEND_EVERY_MS = 1500; // an answer makes Streamlit redraw the page, which a quick curator's next key would have to wait for
 const SETTLED_MS = 250; // since the last key; pictures that the card lacks are asked for then
 const ACTIVE_MS = 2500; // since the last key; cards that are not needed yet wait so long
@@ -57,8 +58,12 @@ class Card {
       this.leftAt = this.place.afterReload();
     }
     this.data = data;
-    if (data.n >= this.message.n) this.message.open = false;
+    if (data.n >= this.message.n) {
+      this.message.open = false;
+      if (this.message.inherit === this.inherit) this.inherit = null;
+    }
     this.note(data);
+    this.reveal(data.saved);
     this.unsaved.drop([...data.saved, ...data.errors.map((error) => error.uid)]);
     this.failure = data.failure;
     this.follow(data);
@@ -78,10 +83,18 @@ class Card {
   }
 
   note(data) {
-    for (const error of data.errors) this.notices.set(error.uid, `Not stored: ${error.text}`);
+    for (const error of data.errors) this.notices.set(error.uid, `Not applied, but kept in History: ${error.text}`);
     for (const uid of data.seconds) {
       const event = this.unsaved.events.get(uid);
       if (event) this.notices.set(uid, `${event.name} was decided meanwhile, by someone else or in another tab. This decision is kept beside that as a second opinion.`);
+    }
+  }
+
+  // A card whose label was hidden is fetched again once its first answer is stored.
+  reveal(uids) {
+    for (const uid of uids) {
+      const sample = this.unsaved.events.get(uid)?.sample;
+      if (this.items.get(sample)?.card.blind && this.entry?.sample !== sample) this.items.delete(sample);
     }
   }
 
@@ -118,6 +131,7 @@ class Card {
   resume() {
     const left = this.leftAt;
     this.leftAt = null;
+    this.inherit = left?.holder ?? null;
     if (left?.window !== this.window || left.sample === this.entry?.sample) return;
     const found = this.order.findIndex((entry) => entry.sample === left.sample);
     if (found >= 0) this.at = found;
@@ -185,8 +199,9 @@ class Card {
     const active = now - this.lastKey < ACTIVE_MS;
     if (this.restarting) return this.restart(this.restarting);
     const due = this.dirty && since >= SEND_EVERY_MS;
+    const beat = since > BEAT_MS || this.inherit;
     const unseen = this.ready && now - this.lastKey > SETTLED_MS && this.view.lacking().length > 0;
-    if (due || unseen || (this.lacks(active ? ENOUGH : this.plenty) && (held < ENOUGH || !active))) this.send();
+    if (due || unseen || beat || (this.lacks(active ? ENOUGH : this.plenty) && (held < ENOUGH || !active))) this.send();
   }
 
   // How many cards in a row are ready from here on.
@@ -216,10 +231,10 @@ class Card {
     this.dirty = false;
     const images = this.ready ? this.view.lacking() : [];
     const pictures = images.length ? { sample: this.entry.sample, images } : null;
-    this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures };
+    this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures, inherit: this.inherit };
     this.send_({
       n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(), pictures,
-      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, ...extra,
+      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, tail_rank: this.order.at(-1)?.rank, inherit: this.inherit, ...extra,
     });
   }
 
@@ -236,6 +251,8 @@ class Card {
     const event = {
       uid: newUid(), t: Date.now(), seq: this.sequence++, curator: this.data.curator, collection: this.data.collection.name,
       sample: card.id, name: card.name, action, queue: `${this.data.queue}: ${this.entry.reason}`, rank: this.entry.rank,
+      kind: this.entry.kind, look: this.data.look, shown: card.blind ? null : card.code, blind: card.blind,
+      note: this.noted?.sample === card.id && DECIDING.includes(action) ? this.noted.text : null,
       run: (this.view.options.prediction && card.prediction?.run) || null, seen: card.decision?.uid ?? null,
       ms: Math.round(performance.now() - this.view.shownAt), ...extra,
     };
@@ -244,6 +261,7 @@ class Card {
     applyEvent(card, event);
     if (DECIDING.includes(action)) {
       this.decided.push(event.t);
+      this.noted = null;
       this.step(1);
     } else {
       this.view.labels(card);
@@ -279,7 +297,7 @@ class Card {
       this.view.finished(this.ends.ahead);
     } else if (this.item?.sprite) {
       this.view.show(this.item, this.entry);
-      this.place.write({ window: this.window, sample: this.entry.sample });
+      this.place.write({ window: this.window, sample: this.entry.sample, holder: this.data.holder });
       addressOf(this);
     } else {
       this.view.waiting();

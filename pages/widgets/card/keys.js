@@ -3,11 +3,11 @@
 const HELP = [
   ["A", "agree: the inventory's label is right"], ["1 … 9, 0", "relabel to the class on that digit"], ["C", "another class of the legend, by typing"],
   ["J", "mixed or edge field"], ["K", "not cropland"], ["L", "no visible crop signal"], ["X", "another reason, with a note"],
-  ["U", "unsure"], ["F", "flag, or take the flag off"], ["Z", "undo, again and again"], ["← →", "previous, next sample"],
+  ["T", "a note that goes with your decision"], ["U", "unsure"], ["F", "flag, or take the flag off"], ["Z", "undo, again and again"], ["← →", "previous, next sample"],
   ["↑ ↓", "earlier, later date"], ["Q  B", "this image is cloudy, has bad pixels"], ["V", "true colour, near infrared, NDVI, short wave"],
   ["N", "next vegetation index"], ["E", "10–90 % range of verified samples"],
   ["H", "the inventory of other years, with names"], ["M", "inventory pixels over the image"],
-  ["O", "the model's reading"], ["? or I", "this list; Esc closes"],
+  ["O", "the model's reading"], ["G", "the wall of thumbnails"], ["? or I", "this list; Esc closes"],
 ];
 
 const DECISIONS = {
@@ -55,6 +55,7 @@ function relabel(state, digit) {
 }
 
 function agree(state) {
+  if (state.item.card.blind) return state.view.say("The label is hidden until you have answered: choose a crop (1 … 0 or C), reject, or unsure.", 4000);
   if (state.item.card.code === NO_LABEL) return state.view.say("No inventory label to agree with: choose a crop (1 … 0 or C).", 4000);
   return state.act("agree");
 }
@@ -100,7 +101,25 @@ function otherReason(state) {
     state.view.closeSheet();
     state.act("reject", { reason: "other", note: text.trim() || null });
   };
-  sheet(state.view, `<label>Why can this label not be used?<input maxlength="200" placeholder="a few words, then Enter"></label>`, save);
+  sheet(state.view, `<label>Why can this label not be used?<input placeholder="a few words, then Enter"></label>`, save);
+}
+
+function note(state) {
+  const { card } = state.item;
+  const keep = (text) => {
+    state.noted = text.trim() ? { sample: card.id, text: text.trim() } : null;
+    state.view.closeSheet();
+    state.view.labels(card);
+  };
+  sheet(state.view, `<label>A note that goes with your decision<input placeholder="Enter keeps it"></label>`, keep);
+  if (state.noted?.sample === card.id) state.view.find(".sheet input").value = state.noted.text;
+}
+
+// To the wall of the same collection. Nothing is lost on the way: what is not saved yet lies in this browser.
+function wall(state) {
+  const url = new URL("wall", location.href);
+  url.searchParams.set("collection", state.data.collection.name);
+  location.assign(url);
 }
 
 function otherClass(state) {
@@ -133,10 +152,10 @@ function help(state) {
   sheet(view, `<table>${HELP.map(([key, text]) => `<tr><th>${key}</th><td>${text}</td></tr>`).join("")}</table>`, () => {});
 }
 
-const ANYTIME = new Set(["ArrowLeft", "z", "?", "i", "restart"]); // they need no card on the screen
+const ANYTIME = new Set(["ArrowLeft", "z", "g", "?", "i", "restart"]); // they need no card on the screen
 const KEYS = {
   ...Object.fromEntries(Object.entries(DECISIONS).map(([key, [action, extra]]) => [key, (state) => state.act(action, extra)])),
-  a: agree, x: otherReason, c: otherClass, "?": help, i: help,
+  a: agree, x: otherReason, c: otherClass, t: note, g: wall, "?": help, i: help,
   z: (state) => state.undo(),
   restart: (state) => state.restart(),
   ArrowLeft: (state) => state.step(-1),

@@ -21,7 +21,9 @@ class Unsaved {
     }
   }
 
+  // Each is later than all that lie here, whatever the clock says: an undo never overtakes what it undoes.
   add(event) {
+    event.t = Math.max(event.t, ...[...this.events.values()].map((other) => other.t + 1));
     this.events.set(event.uid, event);
     try {
       localStorage.setItem(this.prefix + event.uid, JSON.stringify(event));

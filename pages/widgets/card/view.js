@@ -121,13 +121,16 @@ class View {
     const label = classOf(this.collection, card.code), unknown = card.code === NO_LABEL;
     this.find(".label .swatch").style.background = label.color;
     this.find(".label").classList.toggle("unknown", unknown);
-    this.find(".crop").textContent = unknown ? "No inventory label: choose a crop" : label.name;
-    this.find(".crop-fr").textContent = unknown ? `${label.name_fr} · keys 1 … 0, or C for any other` :
+    this.find(".crop").textContent = card.blind ? "What grows here?" : unknown ? "No inventory label: choose a crop" : label.name;
+    this.find(".crop-fr").textContent = card.blind ? "The label is hidden until you answer · keys 1 … 0, or C for any other" :
+      unknown ? `${label.name_fr} · keys 1 … 0, or C for any other` :
       `${label.name_fr} · ${this.collection.series ? "" : "inventory "}code ${card.code}`;
     this.find(".purity").innerHTML = this.purity(card);
     this.root.querySelectorAll("[data-key=a]").forEach((button) => button.classList.toggle("off", unknown));
     this.rotation(card);
     this.find(".verdict").innerHTML = this.verdict(card);
+    this.find(".opinions").innerHTML = this.opinions(card);
+    this.find(".opinions").hidden = !card.opinions?.length;
     this.root.querySelectorAll("[data-key=f]").forEach((button) => button.classList.toggle("on", card.flagged));
     const model = card.prediction;
     const share = (value) => `${Math.round(value * 100)} %`;
@@ -161,10 +164,17 @@ class View {
 
   verdict(card) {
     const flag = card.flagged ? `<span class="flag">flagged</span>` : "";
-    if (!card.decision) return `${flag}<span class="open">not verified yet</span>`;
+    const noted = this.state.noted?.sample === card.id ? `<small class="noted">note: ${escapeText(this.state.noted.text.slice(0, 60))}</small>` : "";
+    if (!card.decision) return `${flag}<span class="open">not verified yet</span>${noted}`;
     const { curator } = card.decision;
     const who = curator === this.state.data.curator ? "you" : escapeText(curator);
-    return `${flag}<span class="done">${escapeText(decisionText(this.collection, card.decision))}</span><small>by ${who}</small>`;
+    return `${flag}<span class="done">${escapeText(decisionText(this.collection, card.decision))}</span><small title="${escapeText(card.decision.note)}">by ${who}</small>${noted}`;
+  }
+
+  // What each said of a sample that they see differently: for the reviewer who settles it.
+  opinions(card) {
+    return (card.opinions ?? []).map((opinion) => `<li><b>${escapeText(opinion.curator)}</b> ${escapeText(decisionText(this.collection, opinion))}
+      <small>${escapeText(opinion.at.slice(0, 10))}</small>${opinion.note ? `<q>${escapeText(opinion.note.slice(0, 300))}</q>` : ""}</li>`).join("");
   }
 
   // --- the season -----------------------------------------------------------------------------------------------------------
@@ -347,6 +357,8 @@ class View {
     if (!end) return this.waiting();
     const { samples, open } = this.state.data.stats.queue;
     if (!this.state.order.length && !samples) return this.message("This queue is empty", "No sample belongs to it. Choose another queue in the sidebar.");
+    if (!this.state.order.length && open) return this.message("Nothing here is free for you",
+      `${open} of its ${samples} samples are open: they lie on other curators' screens now, or they are your own work, which others look at. Choose another queue in the sidebar.`);
     if (!this.state.order.length) return this.message("Everything here is decided", "Every sample of this collection has a decision. Train a model on them, or choose another queue in the sidebar.");
     const here = this.state.decided.length;
     this.message("End of the queue", `${here} decided in this sitting. ` + (open
