@@ -72,7 +72,7 @@ def make(
     ranking = registry.named(kind)
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST:
         raise BadInput(f"A queue has 1 to {MOST:,} samples, not {limit!r}.")
-    asked = _asked(workspace, collection, kind, params or {})
+    asked = settled(workspace, collection, kind, params or {})
     with workspace.store.reading() as db:
         last_event = db.execute("select coalesce(max(id), 0) from event").fetchone()[0]
     entries = ranking.ranked(workspace, collection, limit=limit, seed=seed, **asked)
@@ -91,8 +91,12 @@ def make(
     return get(workspace.store, number)
 
 
-def _asked(workspace: Workspace, collection: str, kind: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that were given, checked, with the run, the sample's number and the mix that they come to."""
+def settled(workspace: Workspace, collection: str, kind: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that were given, checked, with the run, the sample's number and the mix that they come to.
+
+    Raises:
+        UnknownSample, UnknownRun, BadInput: as `make`.
+    """
     ranking = registry.named(kind)
     asked = {name: value for name, value in params.items() if value is not None}
     foreign = [name for name in asked if name not in ranking.params]

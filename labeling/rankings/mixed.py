@@ -22,11 +22,13 @@ def ranked(workspace: Workspace, collection: str, *, limit: int, seed: int = 0, 
     Raises:
         BadInput: a kind that cannot be mixed, or none of them has anything.
     """
+    from labeling.rankings.registry import KINDS  # late: it names this module
+
     wanted = shares(policy.read(workspace.store, collection).mix if mix is None else mix)
     parts, nothing = {}, {}
     for kind in wanted:
         try:
-            parts[kind] = _kinds()[kind].ranked(workspace, collection, limit=limit, seed=seed)
+            parts[kind] = KINDS[kind].ranked(workspace, collection, limit=limit, seed=seed)
         except CropcheckError as error:
             nothing[kind] = str(error)
     dealt = deal(parts, wanted, limit)
@@ -39,19 +41,10 @@ def shares(mix: Mapping[str, float]) -> dict[str, float]:
     """The shares above 0, made to sum to one.
 
     Raises:
-        BadInput: a kind that cannot be mixed, a share below 0, or all 0.
+        BadInput: as `policy.Policy`.
     """
-    unknown = [kind for kind in mix if kind not in mixable()]
-    if unknown:
-        raise BadInput(f"{unknown[0]!r} cannot be mixed. Choose among {', '.join(mixable())}.")
-    if any(not 0 <= share < float("inf") for share in mix.values()) or not sum(mix.values()):
-        raise BadInput(f"The shares of a mixed queue are numbers from 0, not all 0, not {dict(mix)!r}.")
-    return {kind: share / sum(mix.values()) for kind, share in mix.items() if share}
-
-
-def mixable() -> list[str]:
-    """The kinds that can be part of a mixed queue: those that need nothing to be said."""
-    return [kind for kind, entry in _kinds().items() if not entry.needs and kind != "mixed"]
+    given = policy.Policy(mix=dict(mix)).mix
+    return {kind: share / sum(given.values()) for kind, share in given.items() if share}
 
 
 def deal(parts: Mapping[str, list[Ranked]], wanted: Mapping[str, float], limit: int) -> list[Ranked]:
@@ -81,9 +74,3 @@ def absent(wanted: Mapping[str, float], dealt: list[Ranked]) -> list[str]:
     """The kinds that were asked for and gave nothing."""
     given = {entry.kind for entry in dealt}
     return [kind for kind in wanted if kind not in given]
-
-
-def _kinds():
-    from labeling.rankings.registry import KINDS  # late: it names this module
-
-    return KINDS

@@ -194,7 +194,7 @@ def _reason(seasons: Seasons, counts: dict[str, int], at: int, ratio: float, by_
     label = str(seasons.labels[at])
     others = counts[label] - int(seasons.verified[at])
     named = f"Its {seasons.indices[0]} season" if len(seasons.indices) == 1 else "Its season"
-    told = f"{named} lies {ratio:.1f} times as far from {others:,} verified {label} seasons as they lie from each other"
+    told = f"{named} lies {ratio:.1f} times as far from {others:,} verified {label} seasons as these from each other"
     if len(seasons.indices) == 1:
         return f"{told}."
     worst = int(np.nanargmax(by_index))
