@@ -7,7 +7,7 @@ Source: https://owasp.org/www-community/attacks/CSV_Injection, and OWASP ASVS 5.
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
@@ -22,10 +22,20 @@ def harmless(value: Any) -> Any:
     return value
 
 
-def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """The rows as CSV (RFC 4180, line ends LF) with these columns, every cell harmless; None is an empty cell."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+def write(file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """The rows as CSV (RFC 4180) with these columns, every cell harmless; None is an empty cell.
+
+    Args:
+        file: opened with newline="".
+    """
+    # Python quotes the characters of the line end that it writes: with LF alone, a CR within a note would begin a new row.
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({name: harmless(row[name]) for name in columns} for row in rows)
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """What `write` writes."""
+    text = io.StringIO(newline="")
+    write(text, columns, rows)
     return text.getvalue()

@@ -22,6 +22,7 @@ LATE: dict[str, str] = {  # command -> module whose `command` it is, imported wh
     "backup": "labeling.commands.backup",
     "restore": "labeling.commands.restore",
     "versions": "labeling.commands.versions",
+    "history": "labeling.commands.history",
     "curators": "labeling.commands.curators",
     "rules": "labeling.commands.rules",
     "wall": "labeling.commands.wall",

@@ -1,16 +1,15 @@
 """The table of a collection's samples as GeoParquet and as CSV: one row a sample, the columns of `Source.record`, and the geometry."""
 
-import csv
 import json
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from data import sheets
 from data.command import Tell
 from data.exports.source import COLUMNS, Sample, Source
 from data.report import Report
-from data.sheets import harmless
 
 ROWS = 5_000  # samples that are held in memory, and a row group of the GeoParquet file
 GEOPARQUET = "1.1.0"  # https://geoparquet.org/releases/v1.1.0/
@@ -23,15 +22,13 @@ def write_csv(source: Source, to: Path, report: Report, tell: Tell) -> None:
     """
     from shapely import from_geojson, to_wkt
 
+    rows = (
+        {key: _text(value) for key, value in source.record(sample).items()}
+        | {"geometry": to_wkt(from_geojson(json.dumps(sample.geometry)), rounding_precision=-1)}
+        for sample in _counted(source, report, tell)
+    )
     with (to / f"{source.collection.name}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = None
-        for sample in _counted(source, report, tell):
-            row = {key: harmless(_text(value)) for key, value in source.record(sample).items()}
-            row["geometry"] = to_wkt(from_geojson(json.dumps(sample.geometry)), rounding_precision=-1)
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
+        sheets.write(file, (*COLUMNS, "geometry"), rows)
 
 
 def write_geoparquet(source: Source, to: Path, report: Report, tell: Tell) -> None:

@@ -3,6 +3,7 @@
 import getpass
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -70,15 +71,17 @@ def check(name: str, collection: str, as_json: bool) -> None:
 @click.argument("before")
 @click.argument("after", required=False)
 @collection_option
-@click.option("--csv", "csv_file", type=click.File("w", encoding="utf-8"), help="Write the samples that differ to a file.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the samples that differ to a file."
+)
 @as_json
-def diff(before: str, after: str | None, collection: str, csv_file, as_json: bool) -> None:
+def diff(before: str, after: str | None, collection: str, csv_file: Path | None, as_json: bool) -> None:
     """What differs between the versions BEFORE and AFTER, names or as an export writes them; without AFTER the current one."""
     store = workspaces.current().open().store
     found = differences.between(store, collection, before, after)
     names = crops(store, collection)
     if csv_file:
-        csv_file.write(table_csv(found, names))
+        csv_file.write_bytes(table_csv(found, names).encode())
     pairs = [{"before": one, "after": other, "samples": count} for one, other, count in found.by_pair]
     figures = {
         "before": found.before.whole, "after": found.after.whole, "samples": found.samples, "differ": len(found.changes),
