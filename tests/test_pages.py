@@ -15,7 +15,7 @@ from modeling.config import TrainConfig
 from tests.conftest import ROOT
 from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
-PAGES = ("overview", "verify", "wall", "explore", "map", "train", "results", "studies")
+PAGES = ("overview", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality")
 
 
 def opened(page: str) -> AppTest:

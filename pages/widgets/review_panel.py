@@ -1,0 +1,166 @@
+"""The views of the Review page, one function each: conflicts as cards, second looks by why they are due, settlements as a table."""
+
+from functools import partial
+
+import streamlit as st
+
+from data.catalogue import Collection
+from data.errors import CropcheckError
+from data.workspace import Workspace
+from labeling import pictures, reviews, team
+from labeling.pictures import Picture
+from labeling.reviews import Counts, Opinion, Review
+from labeling.team import Curator
+
+AT_ONCE = 10  # cards, before one asks for more
+PICTURE_PX = 132
+LOOKS = {"first": "first look", "second": "second look", "adjudication": "reviewer"}
+
+
+def headline(counts: Counts, new: int) -> None:
+    """How many of what there are."""
+    states = counts.states
+    with st.container(horizontal=True):
+        st.metric("Second looks due", f"{states['due']:,}", help="Decisions that a second curator is to look at again.")
+        st.metric(
+            "of them for you", f"{counts.for_you:,}", help="The others had their first look from you: nobody looks again at their own."
+        )
+        st.metric("Agreed", f"{states['agreed']:,}", help="Two curators said the same.")
+        st.metric("Conflicts", f"{states['conflict']:,}", help="They did not; a reviewer settles it.")
+        st.metric("Settled", f"{states['settled']:,}", help="A reviewer has decided.")
+        st.metric("New to you", f"{new:,}", help="Reviews of your own work in any collection that you have not marked as read.")
+
+
+def conflicts(workspace: Workspace, collection: Collection, counts: Counts, curator: Curator | None) -> None:
+    """Every conflict with all answers and the evidence; who may settle them opens them in Verify."""
+    if not counts.states["conflict"]:
+        text = (
+            "No conflicts. Where two curators say different things of a sample, it comes here with both answers, for a reviewer to settle."
+        )
+        st.info(text, icon=":material/handshake:")
+        return
+    may = curator is not None and curator.may("reviewer")
+    if may:
+        st.button(
+            "Settle them one by one", type="primary", icon=":material/gavel:", key="review.settle", on_click=_leave, args=("conflicts",)
+        )
+    else:
+        st.info(
+            "Reviewers settle conflicts. What they decide where you had an answer comes to you, under “To you”.", icon=":material/gavel:"
+        )
+        st.text(f"Reviewers: {_reviewers(workspace)}")
+    shown = st.session_state.setdefault("review.shown", AT_ONCE)
+    for review in reviews.conflicts(workspace.store, collection.name, limit=shown):
+        _card(workspace, review, may=may)
+    if counts.states["conflict"] > shown:
+        more = f"Show more ({counts.states['conflict'] - shown:,} left)"
+        st.button(more, key="review.more", on_click=partial(st.session_state.update, {"review.shown": shown + AT_ONCE}))
+    _go(collection)
+
+
+def _reviewers(workspace: Workspace) -> str:
+    names = [one.name for one in team.curators(workspace.store) if one.may("reviewer")]
+    return ", ".join(names) or "nobody yet; an administrator makes somebody one on the page Team"
+
+
+def _card(workspace: Workspace, review: Review, *, may: bool) -> None:
+    with st.container(border=True, key=f"review.card.{review.sample}"):
+        picture, evidence, *answers, act = st.columns([1.2, 2.4, *[2.4] * max(2, len(review.opinions)), 1.3], vertical_alignment="top")
+        with picture:
+            _picture(workspace, review.sample)
+        with evidence:
+            _evidence(review)
+        for column, opinion in zip(answers, review.opinions, strict=False):
+            with column:
+                _answer(opinion)
+        if may:
+            act.button(
+                "Settle", key=f"review.settle.{review.sample}", icon=":material/gavel:", on_click=_leave, args=("conflicts", review.name)
+            )
+
+
+def _picture(workspace: Workspace, sample: int) -> None:
+    try:
+        found = _greenest(workspace, sample)
+    except CropcheckError as error:
+        st.caption(str(error))
+        return
+    if found:
+        st.image(found.pixels, width=PICTURE_PX, caption=found.acquired)
+
+
+@st.cache_data(ttl=600, max_entries=500, show_spinner=False)
+def _greenest(workspace: Workspace, sample: int) -> Picture | None:
+    return pictures.greenest(workspace, sample)
+
+
+def _evidence(review: Review) -> None:
+    st.text(f"{review.name} · {review.year}" + (f" · {review.region}" if review.region else ""))
+    lines = [f"Inventory: {review.inventory}, purity {review.purity:.0%}"]
+    if review.prediction:
+        run, predicted, probability = review.prediction
+        lines.append(f"Model: {predicted}, {probability:.0%} ({run.removeprefix(f'{review.collection}-')})")
+    lines.append(f"Looked at again: {reviews.WHYS[review.why]}")
+    for line in lines:
+        st.text(line)
+
+
+def _answer(opinion: Opinion) -> None:
+    """st.text throughout: names, notes and crops are others' words and never markup."""
+    st.text(opinion.said)
+    st.caption(f"{LOOKS[opinion.look]}{', blind' if opinion.blind else ''}, {opinion.at[:16].replace('T', ' ')}")
+    st.text(opinion.curator)
+    if opinion.note:
+        with st.container(height=96 if len(opinion.note) > 160 else "content", border=False):
+            st.text(f"“{opinion.note}”")
+
+
+def second_looks(collection: Collection, counts: Counts) -> None:
+    """Why second looks are due, and the way to them."""
+    if not counts.states["due"]:
+        text = (
+            "No second looks are due. A share of all decisions, every unsure or flagged one and every crop on which curators agree little "
+            "come here; the rules are on the page Team."
+        )
+        st.info(text, icon=":material/done_all:")
+        return
+    label = f"Look again at {counts.for_you:,}" if counts.for_you else "None of them is for you"
+    st.button(
+        label, type="primary", icon=":material/visibility:", key="review.second", disabled=not counts.for_you,
+        on_click=_leave, args=("second",),
+        help="What you looked at first goes to others. The card hides label and first answer where the team works blind.",
+    )  # fmt: skip
+    st.dataframe(
+        [{"Why": reviews.WHYS[why].capitalize(), "Due": count} for why, count in counts.due_why.items()],
+        hide_index=True, key="review.why", width=560,
+    )  # fmt: skip
+    _go(collection)
+
+
+def settled(workspace: Workspace, collection: Collection) -> None:
+    """What reviewers settled, the newest first."""
+    found = reviews.settled(workspace.store, collection.name)
+    if not found:
+        st.info("Nothing is settled yet. A reviewer settles conflicts in Verify, with a note that says why.", icon=":material/gavel:")
+        return
+    rows = [
+        {
+            "Sample": review.name, "Inventory": review.inventory,
+            "Answers": "; ".join(f"{opinion.curator}: {opinion.said}" for opinion in review.opinions),
+            "Settled": review.settlement.said, "Reviewer": review.settlement.curator, "Reason": review.settlement.note or "",
+            "When": review.settlement.at[:16].replace("T", " "),
+        }
+        for review in found
+        if review.settlement
+    ]  # fmt: skip
+    st.dataframe(rows, hide_index=True, key="review.settled")
+
+
+def _leave(queue: str, sample: str | None = None) -> None:
+    """Ask for a queue; the page leaves for Verify on its next run."""
+    st.session_state["review.go"] = {"queue": queue} | ({"sample": sample} if sample else {})
+
+
+def _go(collection: Collection) -> None:
+    if wanted := st.session_state.pop("review.go", None):
+        st.switch_page("pages/verify.py", query_params={"collection": collection.name} | wanted)
