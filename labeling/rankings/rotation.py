@@ -2,7 +2,7 @@
 
 P(class | year before, year after) is learnt from the collection's own inventory: every site and year with a known neighbour year
 counts, the site itself left out, with Laplace's rule of succession: (n + 1) / (N + K), for n of N site-years between the same two
-classes and K classes. Where only one of the two years is known, the probability is conditional on that one alone.
+classes and K classes that occur. Where only one of the two years is known, the probability is conditional on that one alone.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def surprise(
     Args:
         known: site, crop, and the crops of the year before and after, (m,) each: what is learnt from. UNKNOWN where not known.
         asked: the same of what is asked about, (n,) each; site-years of its own site are not counted.
-        count: K, the number of classes.
+        count: how many classes there are, to number pairs of them; K are those among the known crops.
     """
     sites, crops, before, after = known
     contexts = np.concatenate([_context(before, after, count), _context(before, None, count), _context(None, after, count)])
@@ -121,7 +121,7 @@ def surprise(
     alike = _times(contexts * count + crops, context * count + crop)
     alike -= _times((contexts * count + crops) * wide + sites, (context * count + crop) * wide + site)
     between = _times(contexts, context) - _times(contexts * wide + sites, context * wide + site)
-    probability = (alike + 1) / (between + count)
+    probability = (alike + 1) / (between + len(np.unique(known[1])))
     return Surprise(np.where((context != UNKNOWN) & (crop != UNKNOWN), probability, np.nan), alike, between)
 
 
