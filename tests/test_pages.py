@@ -15,7 +15,7 @@ from modeling.config import TrainConfig
 from tests.conftest import ROOT
 from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
-PAGES = ("overview", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality")
+PAGES = ("overview", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality", "team")
 
 
 def opened(page: str) -> AppTest:
@@ -141,9 +141,9 @@ def test_the_map_shows_one_year_where_samples_of_several_lie_on_each_other(kinds
     app = opened("map")
     app.selectbox(key="collection").set_value(MONTHLY).run()
     assert app.selectbox(key=f"map.year.{MONTHLY}").options == ["2017", "2018", "2019", "2020"]
-    legends = [app.selectbox(key=f"map.year.{MONTHLY}").set_value(year).run().html[-1].body for year in (None, 2019)]
+    shown = [app.selectbox(key=f"map.year.{MONTHLY}").set_value(year).run().html for year in (None, 2019)]
     assert not app.exception
-    counts = [sum(int(number) for number in re.findall(r"tabular-nums\">(\d+)<", legend)) for legend in legends]
+    counts = [sum(int(number) for part in parts for number in re.findall(r"tabular-nums\">(\d+)<", part.body)) for parts in shown]
     assert counts == [24, 6]
     app.selectbox(key="collection").set_value(FREE).run()
     assert not [box for box in app.selectbox if box.label == "Year"]

@@ -183,7 +183,7 @@ def test_a_reason_of_ones_own_and_a_class_beyond_the_digits_are_typed(server, pa
 def test_typing_into_a_text_field_decides_nothing(server, page: Page):
     card = opened(page, server, FIELDS)
     first = sample(card)
-    page.get_by_role("textbox", name="Curator").click()
+    page.get_by_role("combobox", name="Curator").click()
     page.keyboard.type("aajk1")
     page.keyboard.press("Control+a")
     assert sample(card) == first

@@ -1,0 +1,16 @@
+"""Team: who decides here and what they may do, the rules of the collection, and who is at work now."""
+
+import streamlit as st
+
+from pages.widgets import chooser, identity, resources, team_curators, team_rules
+
+collection = chooser.collection()
+store = resources.workspace().store
+curator = st.session_state["curator"]
+
+people, rules = st.columns([3, 2], gap="large")
+with people:
+    team_curators.show(store, collection.name, curator)
+    identity.invite()
+with rules:
+    team_rules.show(store, collection.name, curator)
