@@ -28,7 +28,7 @@ from labeling.rankings import (
     rotation,
     suspects,
     unverified,
-)  # fmt: skip
+)
 from labeling.rankings.common import Ranked
 from tests import modeling_world
 from tests.conftest import copy_workspace

@@ -50,17 +50,17 @@ def run_of(store: Store, collection: str, run: str | None, table: str) -> str:
         raise UnknownRun(f"There is no run {run!r} of {collection}. See: python -m modeling runs")
     if table == DOUBTED:
         raise BadInput(
-            f"{_whose(collection, run)} has no ranked labels yet. Rank them on the Results page, or with: "
+            f"{_none(collection, run)} ranked labels yet. Rank them on the Results page, or with: "
             f"python -m modeling suspects {f'--run {run}' if run else f'--collection {collection}'}"
         )
     raise BadInput(
-        f"{_whose(collection, run)} has no predictions on samples that were not learned from. Train a model on the Train page, or with: "
+        f"{_none(collection, run)} predictions on samples that were not learned from. Train a model on the Train page, or with: "
         f"python -m modeling train --collection {collection}"
     )
 
 
-def _whose(collection: str, run: str | None) -> str:
-    return collection if run is None else f"The run {run}"
+def _none(collection: str, run: str | None) -> str:
+    return f"No run of {collection} has" if run is None else f"The run {run} has no"
 
 
 def classes(store: Store, collection: str) -> dict[int, str]:
