@@ -2,7 +2,7 @@
 
 const escapeText = (text) => String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 const GAP = 3, MARGIN = 12, LOUPE = 178; // px, as in the style sheet
-const NAMES = 118; // px of the column of sample names
+const NAMES = 92; // px of a column of sample names
 const SAID_MS = 4000;
 const ON_SCREEN = 0.6; // of a tile's area
 const whole = (number) => Number(number).toLocaleString("en");
@@ -33,8 +33,7 @@ class View {
     this.page = page;
     this.watcher.disconnect();
     this.find(".state").hidden = true;
-    const tiles = page.tiles.map((tile, i) => `<div class="tile" role="option" data-i="${i}"></div>`).join("");
-    this.grid.innerHTML = page.layout === "samples" ? this.heads(page) + tiles : tiles;
+    this.grid.innerHTML = page.tiles.map((tile, i) => `<div class="tile" role="option" data-i="${i}"></div>`).join("");
     this.elements = [...this.grid.querySelectorAll(".tile")];
     this.arrange();
     page.tiles.forEach((tile, i) => this.redraw(i));
@@ -42,37 +41,50 @@ class View {
     this.paint();
   }
 
-  heads(page) {
-    const { slots, aligned } = this.state.data.collection;
-    const names = [...new Map(page.tiles.map((tile) => [tile.sample, tile.name])).values()];
-    const columns = Math.max(0, ...page.tiles.map((tile) => tile.slot)) + 1;
-    const when = (slot) => `<div class="when" style="grid-area:1/${slot + 2}">${escapeText(aligned ? slots[slot] : slot + 1)}</div>`;
-    const who = (name, row) => `<div class="who" style="grid-area:${row + 2}/1" title="${escapeText(name)}">${escapeText(name)}</div>`;
-    return `<div class="when corner" style="grid-area:1/1">sample</div>` + [...Array(columns).keys()].map(when).join("") + names.map(who).join("");
-  }
-
   // Where tiles stand, from their size and the room there is; done again when that changes.
   arrange() {
     const { page } = this, tile = this.tileSize();
-    if (!page || !tile) return;
+    if (!page) return;
+    const room = this.scroller.clientWidth - MARGIN + GAP;
     this.grid.style.gridAutoRows = `${tile.height}px`;
-    if (page.layout === "samples") {
-      const columns = Math.max(0, ...page.tiles.map((one) => one.slot)) + 1;
-      const row = new Map([...new Set(page.tiles.map((one) => one.sample))].map((sample, at) => [sample, at]));
-      this.rows = [...row].map(() => Array(columns).fill(null));
-      page.tiles.forEach((one, i) => {
-        this.rows[row.get(one.sample)][one.slot] = i;
-        this.elements[i].style.gridArea = `${row.get(one.sample) + 2}/${one.slot + 2}`;
-      });
-      this.grid.style.gridTemplate = `18px / ${NAMES}px repeat(${columns}, ${tile.width}px)`;
-    } else {
-      const columns = Math.max(1, Math.floor((this.scroller.clientWidth - MARGIN + GAP) / (tile.width + GAP)));
+    if (page.layout === "samples") this.bySample(page, tile, room);
+    else {
+      const columns = Math.max(1, Math.floor(room / (tile.width + GAP)));
       this.rows = [];
       for (let i = 0; i < page.tiles.length; i += columns) this.rows.push(page.tiles.slice(i, i + columns).map((one, at) => i + at));
       this.grid.style.gridTemplate = `none / repeat(${columns}, ${tile.width}px)`;
     }
     this.elements.forEach((element) => Object.assign(element.style, { width: `${tile.width}px`, height: `${tile.height}px` }));
     this.place();
+  }
+
+  // A row a sample and a column a date; as many samples side by side as there is room for.
+  bySample(page, tile, room) {
+    const dates = Math.max(0, ...page.tiles.map((one) => one.slot)) + 1;
+    const samples = [...new Map(page.tiles.map((one) => [one.sample, one.name]))];
+    const abreast = Math.max(1, Math.min(samples.length, Math.floor(room / (NAMES + GAP + dates * (tile.width + GAP)))));
+    const place = new Map(samples.map(([sample], at) => [sample, [Math.floor(at / abreast), (at % abreast) * (dates + 1)]]));
+    this.rows = Array.from({ length: Math.ceil(samples.length / abreast) }, () => Array(abreast * dates).fill(null));
+    page.tiles.forEach((one, i) => {
+      const [row, column] = place.get(one.sample);
+      this.rows[row][(column / (dates + 1)) * dates + one.slot] = i;
+      this.elements[i].style.gridArea = `${row + 2}/${column + 2 + one.slot}`;
+    });
+    this.grid.style.gridTemplate = `18px / ${Array(abreast).fill(`${NAMES}px repeat(${dates}, ${tile.width}px)`).join(" ")}`;
+    this.heads(samples, place, dates, abreast);
+  }
+
+  heads(samples, place, dates, abreast) {
+    const { slots, aligned } = this.state.data.collection;
+    this.grid.querySelectorAll(".who, .when").forEach((head) => head.remove());
+    const when = (block) => `<div class="when corner" style="grid-area:1/${block * (dates + 1) + 1}">sample</div>`
+      + [...Array(dates).keys()].map((slot) =>
+        `<div class="when" style="grid-area:1/${block * (dates + 1) + slot + 2}">${escapeText(aligned ? slots[slot] : slot + 1)}</div>`).join("");
+    const who = ([sample, name]) => {
+      const [row, column] = place.get(sample);
+      return `<div class="who" style="grid-area:${row + 2}/${column + 1}" title="${escapeText(name)}">${escapeText(name)}</div>`;
+    };
+    this.grid.insertAdjacentHTML("afterbegin", [...Array(abreast).keys()].map(when).join("") + samples.map(who).join(""));
   }
 
   // A tile on the screen has the chosen size along its longer side.
