@@ -4,7 +4,9 @@ import streamlit as st
 
 from data.workspace import Workspace
 from labeling import reviews
-from labeling.reviews import Letter
+from labeling.reviews import Letter, Opinion
+
+LONGEST = 1_000  # characters of a note that are shown
 
 
 def badge(workspace: Workspace, curator: str) -> None:
@@ -44,8 +46,19 @@ def _letter(letter: Letter) -> None:
             st.caption(f"{letter.collection}, {letter.settlement.at[:16].replace('T', ' ')}")
         with said:
             st.text(f"{letter.settlement.curator} decided: {letter.settlement.said}")
-            st.text(f"“{letter.settlement.note}”" if letter.settlement.note else "No reason was written down.")
+            note = letter.settlement.note
+            st.text(_shortened(note) if note else "No reason was written down.")
         with ours:
-            st.text(f"You said: {letter.yours.said}" + (f" (“{letter.yours.note}”)" if letter.yours.note else ""))
+            st.text(_told("You", letter.yours))
             for other in letter.others:
-                st.text(f"{other.curator} said: {other.said}" + (f" (“{other.note}”)" if other.note else ""))
+                st.text(_told(other.curator, other))
+
+
+def _told(who: str, opinion: Opinion) -> str:
+    return f"{who} said: {opinion.said}" + (f"\n{_shortened(opinion.note)}" if opinion.note else "")
+
+
+def _shortened(note: str) -> str:
+    """A note in quotes, the start of one that is as long as a book."""
+    note = note.strip()
+    return f"“{note}”" if len(note) <= LONGEST else f"“{note[:LONGEST]} …” (whole on the page History)"

@@ -14,6 +14,7 @@ from labeling.team import Curator
 
 AT_ONCE = 10  # cards, before one asks for more
 PICTURE_PX = 132
+LONG = 160  # characters of a note that scrolls in its card
 LOOKS = {"first": "first look", "second": "second look", "adjudication": "reviewer"}
 
 
@@ -22,9 +23,7 @@ def headline(counts: Counts, new: int) -> None:
     states = counts.states
     with st.container(horizontal=True):
         st.metric("Second looks due", f"{states['due']:,}", help="Decisions that a second curator is to look at again.")
-        st.metric(
-            "of them for you", f"{counts.for_you:,}", help="The others had their first look from you: nobody looks again at their own."
-        )
+        st.metric("Due for you", f"{counts.for_you:,}", help="The others had their first look from you: nobody looks again at their own.")
         st.metric("Agreed", f"{states['agreed']:,}", help="Two curators said the same.")
         st.metric("Conflicts", f"{states['conflict']:,}", help="They did not; a reviewer settles it.")
         st.metric("Settled", f"{states['settled']:,}", help="A reviewer has decided.")
@@ -65,7 +64,7 @@ def _reviewers(workspace: Workspace) -> str:
 
 def _card(workspace: Workspace, review: Review, *, may: bool) -> None:
     with st.container(border=True, key=f"review.card.{review.sample}"):
-        picture, evidence, *answers, act = st.columns([1.2, 2.4, *[2.4] * max(2, len(review.opinions)), 1.3], vertical_alignment="top")
+        picture, evidence, *answers, act = st.columns([1.6, 2.6, *[2.4] * max(2, len(review.opinions)), 1.2])
         with picture:
             _picture(workspace, review.sample)
         with evidence:
@@ -75,7 +74,12 @@ def _card(workspace: Workspace, review: Review, *, may: bool) -> None:
                 _answer(opinion)
         if may:
             act.button(
-                "Settle", key=f"review.settle.{review.sample}", icon=":material/gavel:", on_click=_leave, args=("conflicts", review.name)
+                "Settle",
+                width="stretch",
+                key=f"review.settle.{review.sample}",
+                icon=":material/gavel:",
+                on_click=_leave,
+                args=("conflicts", review.name),
             )
 
 
@@ -95,24 +99,22 @@ def _greenest(workspace: Workspace, sample: int) -> Picture | None:
 
 
 def _evidence(review: Review) -> None:
-    st.text(f"{review.name} · {review.year}" + (f" · {review.region}" if review.region else ""))
-    lines = [f"Inventory: {review.inventory}, purity {review.purity:.0%}"]
+    """st.text here and below: names of samples, crops and curators, and notes, are others' words and never markup."""
+    place = f" · {review.region}" if review.region else ""
+    lines = [f"{review.name} · {review.year}{place}", f"Inventory: {review.inventory}, purity {review.purity:.0%}"]
     if review.prediction:
         run, predicted, probability = review.prediction
-        lines.append(f"Model: {predicted}, {probability:.0%} ({run.removeprefix(f'{review.collection}-')})")
-    lines.append(f"Looked at again: {reviews.WHYS[review.why]}")
-    for line in lines:
-        st.text(line)
+        lines.append(f"Model: {predicted}, {probability:.0%}\n({run.removeprefix(f'{review.collection}-')})")
+    lines.append(f"Why again: {reviews.WHYS[review.why]}")
+    st.text("\n".join(lines))
 
 
 def _answer(opinion: Opinion) -> None:
-    """st.text throughout: names, notes and crops are others' words and never markup."""
-    st.text(opinion.said)
+    st.text(f"{opinion.curator}: {opinion.said}")
     st.caption(f"{LOOKS[opinion.look]}{', blind' if opinion.blind else ''}, {opinion.at[:16].replace('T', ' ')}")
-    st.text(opinion.curator)
     if opinion.note:
-        with st.container(height=96 if len(opinion.note) > 160 else "content", border=False):
-            st.text(f"“{opinion.note}”")
+        with st.container(height=110 if len(opinion.note) > LONG else "content", border=False):
+            st.text(f"“{opinion.note.strip()}”")
 
 
 def second_looks(collection: Collection, counts: Counts) -> None:
@@ -128,7 +130,7 @@ def second_looks(collection: Collection, counts: Counts) -> None:
     st.button(
         label, type="primary", icon=":material/visibility:", key="review.second", disabled=not counts.for_you,
         on_click=_leave, args=("second",),
-        help="What you looked at first goes to others. The card hides label and first answer where the team works blind.",
+        help="What you looked at first goes to others. The card hides the first answer, and the labels too where the team works blind.",
     )  # fmt: skip
     st.dataframe(
         [{"Why": reviews.WHYS[why].capitalize(), "Due": count} for why, count in counts.due_why.items()],

@@ -67,7 +67,7 @@ def _title(cell: Cell, outcome: Outcome) -> str:
 
 def _outcome(cell: Cell, outcome: Outcome) -> None:
     st.plotly_chart(outcome_figure(outcome), key="worked.bar", config=QUIET)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         _metric(
             "The inventory's errors",
             outcome.inventory_wrong,
