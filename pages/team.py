@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from pages.widgets import chooser, identity, resources, team_curators, team_rules
+from pages.widgets import badges, chooser, identity, resources, team_curators, team_rules
 
 collection = chooser.collection()
 store = resources.workspace().store
 curator = st.session_state["curator"]
+badges.collection_badge(collection)
 
 people, rules = st.columns([3, 2], gap="large")
 with people:

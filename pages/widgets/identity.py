@@ -51,7 +51,8 @@ def sidebar(store: Store) -> None:
             st.text(st.session_state[KEY], help="Your name, stored with every decision.")
             st.button("Log out", key="identity.logout", on_click=st.logout, icon=":material/logout:")
         else:
-            _choose(store)
+            with st.container(gap=None):  # what remembers the name must not move the page
+                _choose(store)
 
 
 def logs_in() -> bool:
@@ -179,7 +180,7 @@ def _choose(store: Store) -> None:
         "Curator",
         [*([] if name in names else [name]), *names],
         key=KEY,
-        format_func=lambda one: one or "Choose or type your name",
+        format_func=lambda one: one or "Your name",
         accept_new_options=True,
         help="Your name, stored with every decision. A new one joins the team with their first decision.",
         persist_state="session",

@@ -9,6 +9,7 @@ from data.errors import CropcheckError
 from data.workspace import Workspace
 from labeling import serving
 from labeling.queues import Queue
+from pages.widgets import identity
 
 HERE = Path(__file__).parent
 SCRIPTS = ("unsaved.js", "paint.js", "view.js", "keys.js", "card.js")
@@ -29,7 +30,9 @@ def show(workspace: Workspace, collection: str, queue: Queue, start: int | None,
     """The card of `start` and of what follows it in the queue; runs again at every message of the card, the page does not."""
     message = (st.session_state.get(KEY) or {}).get("client")
     try:
-        answer = serving.answer(workspace, collection, curator, queue, start, message, holder=_holder())
+        said, waiting = identity.vouched(workspace.store, curator, message)
+        answer = serving.answer(workspace, collection, curator, queue, start, said, holder=_holder())
+        answer["failure"] = answer["failure"] or waiting
     except CropcheckError as error:
         if message is None:
             raise

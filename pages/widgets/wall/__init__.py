@@ -8,6 +8,7 @@ from data.errors import CropcheckError
 from data.workspace import Workspace
 from labeling import wall_serving
 from labeling.wall import Wall
+from pages.widgets import identity
 
 HERE = Path(__file__).parent
 SCRIPTS = ("../card/unsaved.js", "tiles.js", "keys.js", "wall.js")  # the card's way to keep what is not saved is the wall's, too
@@ -28,7 +29,9 @@ def show(workspace: Workspace, collection: str, start: tuple[Wall, int], curator
     """The wall from the page that `start` names on; runs again at every message of the wall, the page around it does not."""
     message = (st.session_state.get(KEY) or {}).get("client")
     try:
-        answer = wall_serving.answer(workspace, collection, curator, start, message)
+        said, waiting = identity.vouched(workspace.store, curator, message)
+        answer = wall_serving.answer(workspace, collection, curator, start, said)
+        answer["failure"] = answer["failure"] or waiting
     except CropcheckError as error:
         if message is None:
             raise
