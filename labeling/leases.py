@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from data.store import Store
 
-LEASE_SECONDS = 180.0
+LEASE_SECONDS = 120.0
 FRESH_SECONDS = 30.0
 # Of `s`, for a query's WHERE; parameters by `elsewhere`. A lease further ahead than any can be was taken before the clock was set
 # back: it counts as run out.
@@ -50,10 +50,16 @@ def renew(store: Store, holder: str) -> None:
         db.execute("update lease set until = ? where holder = ?", [until, holder])
 
 
-def inherit(store: Store, before: str, holder: str, curator: str) -> None:
-    """A tab that was loaded again goes on with what it held before under another name; what others hold stays theirs."""
+def inherit(store: Store, before: Sequence[str], holder: str, curator: str) -> None:
+    """A curator's new tab goes on with what their closed ones held; what other curators hold stays theirs."""
     with store.writing() as db:
-        db.execute("update lease set holder = ? where holder = ? and curator = ?", [holder, before, curator])
+        for name in before:
+            db.execute("update lease set holder = ? where holder = ? and curator = ?", [holder, name, curator])
+
+
+def held(db: Database, holder: str) -> int:
+    """How many samples the holder has."""
+    return db.execute("select count(*) from lease where holder = ?", [holder]).fetchone()[0]
 
 
 def release(db: Database, holder: str, samples: Sequence[int] | None = None) -> None:

@@ -154,14 +154,15 @@ def following(
         return seek(db, collection, queue, after, count, holder=holder, curator=curator)
 
 
-def preceding(store: Store, collection: str, queue: Queue, before: int, count: int) -> list[int]:
-    """Up to `count` samples before sample `before`, in the queue's order; decided ones too, for looking back.
+def preceding(store: Store, collection: str, queue: Queue, before: int | None, count: int) -> list[int]:
+    """Up to `count` samples before sample `before` (None: the last ones), in the queue's order; decided ones too, for looking back.
 
     Raises:
         UnknownSample: `before` is not in the collection.
     """
     with store.reading() as db:
-        sql, values = seek_sql(queue, collection, _place(db, queue, collection, before), "<")
+        place = [] if before is None else _place(db, queue, collection, before)
+        sql, values = seek_sql(queue, collection, place, "<")
         return [row["id"] for row in db.execute(sql, [*values, count])][::-1]
 
 

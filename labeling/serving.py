@@ -6,6 +6,7 @@ leased to its holder: nobody else gets it meanwhile.
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from data.errors import CropcheckError, UnknownSample
@@ -14,6 +15,7 @@ from labeling import cards, controls, decisions, frugal, leases, looks, queues
 from labeling.queues import Queue
 
 AHEAD = 32  # entries of the queue that are sent at once
+HOLD = (6, 48)  # entries that one holder has ahead, at least and at most: an eighth of what is open in the queue
 BEHIND = 4
 CARDS_AT_ONCE = 4  # of about 150 kB each: small answers keep the browser free for the next key
 MOST_CARDS = 8  # to a browser that is running out of them
@@ -49,8 +51,8 @@ def answer(
             and last sample of the part of the queue that it knows), `tail_rank` (the last one's position), `forward` and
             `backward` (whether it wants more of it), `most` (how many cards it takes at once), `pictures` (a `sample` and those
             of its `images` whose pictures it lacks), `restart` (begin with the queue's first) or `begin` (begin with that
-            sample), and `inherit` (the holder that this
-            browser tab was before it was loaded again).
+            sample), and `inherit` (the holders of this
+            browser's tabs that are closed now).
         holder: the tab or process that the entries are leased to; without one nothing is leased, as for a script that only reads.
 
     Returns:
@@ -71,7 +73,8 @@ def answer(
     have = [sample for sample in known.get("have", []) if isinstance(sample, int)]
     return {
         "n": message.get("n", 0), "window": window, "initial": not known, "workspace": workspace_key(workspace), "curator": curator,
-        "queue": str(queue), "look": queue.look, "holder": holder, "collection": cards.collection_record(store, collection),
+        "queue": str(queue), "look": queue.look, "holder": holder, "hold": desk.hold,
+        "collection": cards.collection_record(store, collection),
         "saved": [outcome.uid for outcome in outcomes if outcome.stored],
         "seconds": [outcome.uid for outcome in outcomes if outcome.stored and not outcome.stands and outcome.look == looks.FIRST],
         "errors": [{"uid": outcome.uid, "text": outcome.error} for outcome in outcomes if not outcome.stored],
@@ -79,7 +82,7 @@ def answer(
         "cards": [desk.card(sample) for sample in _fresh(wanted, have)[: _most(known)]],
         "pictures": _pictures(workspace, known.get("pictures")),
         "states": {str(sample): state for sample, state in cards.states(store, have, curator=curator, look=queue.look).items()},
-        "stats": _stats(workspace, collection, queue),
+        "stats": _tally(workspace, collection) | {"queue": desk.counted},
         "recent": decisions.recent(store, collection, curator, RECENT),
     }  # fmt: skip
 
@@ -98,10 +101,8 @@ def _recorded(
         return [], str(error)
 
 
-def _stats(workspace: Workspace, collection: str, queue: Queue) -> dict[str, Any]:
-    store = workspace.store
-    tally = frugal.figure((store.path, collection), lambda: decisions.tally(store, collection))
-    return tally | {"queue": frugal.figure((store.path, collection, queue), lambda: queues.count(store, collection, queue))}
+def _tally(workspace: Workspace, collection: str) -> dict[str, int]:
+    return frugal.figure((workspace.store.path, collection), lambda: decisions.tally(workspace.store, collection))
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,28 @@ class Desk:
     queue: Queue
     holder: str | None
 
+    @cached_property
+    def counted(self) -> dict[str, int]:
+        """The queue's members and how many of them are to be done."""
+        key, store = (self.workspace.store.path, self.collection, self.queue), self.workspace.store
+        return frugal.figure(key, lambda: queues.count(store, self.collection, self.queue))
+
+    @property
+    def hold(self) -> int:
+        """How many entries this holder may have ahead, so that something is left for others."""
+        return min(max(HOLD[0], self.counted["open"] // 8), HOLD[1])
+
+    @property
+    def leases(self) -> bool:
+        """Whether what is given here is leased: `all` is for looking around."""
+        return self.holder is not None and self.queue.kind != "all"
+
     def keep_up(self, inherit: Any) -> None:
-        """The holder's heartbeat; the leases of the tab that it was before go on in its name."""
+        """The holder's heartbeat; the leases of closed tabs of this browser go on in its name."""
         if self.holder is None:
             return
-        if isinstance(inherit, str) and inherit != self.holder:
-            leases.inherit(self.workspace.store, inherit, self.holder, self.curator)
+        if isinstance(inherit, list):
+            leases.inherit(self.workspace.store, [name for name in inherit if isinstance(name, str)], self.holder, self.curator)
         leases.renew(self.workspace.store, self.holder)
 
     def ahead(self, start: int | None, known: dict) -> dict[str, Any]:
@@ -135,7 +152,7 @@ class Desk:
     def behind(self, known: dict, begun: list[dict]) -> dict[str, Any]:
         """Entries before the client's first one, or before those it begins with, decided or not; nobody is kept from these."""
         head = known.get("head") if known.get("backward") else begun[0]["sample"] if begun and not known else None
-        if not isinstance(head, int):
+        if known and not isinstance(head, int):
             return {"before": None, "entries": [], "end": False}
         found = queues.preceding(self.workspace.store, self.collection, self.queue, head, BEHIND)
         return {"before": head, "entries": self._entries(found), "end": len(found) < BEHIND}
@@ -152,20 +169,23 @@ class Desk:
     def _taken(self, after: int | None, rank: int | None, *, begin: bool) -> tuple[list[dict], bool]:
         """The next entries after one of that rank, leased, with controls among them, and whether the queue ends there."""
         store = self.workspace.store
-        if self.holder is None:
+        if not self.leases:
             found = queues.following(store, self.collection, self.queue, after, AHEAD, curator=self.curator)
             return self._entries(found), len(found) < AHEAD
         with store.writing() as db:
             if begin:
                 leases.release(db, self.holder)
-            found = queues.seek(db, self.collection, self.queue, after, AHEAD, holder=self.holder, curator=self.curator)
+            room = min(AHEAD, self.hold - leases.held(db, self.holder))
+            if room <= 0:
+                return [], False
+            found = queues.seek(db, self.collection, self.queue, after, room, holder=self.holder, curator=self.curator)
             taken = leases.take(db, self.holder, self.curator, [*([after] if begin and after else []), *found])
         known = None if rank is None or after is None else (after, rank)
         entries = queues.entries(store, self.collection, self.queue, [sample for sample in found if sample in taken], known=known)
-        if self.queue.look == looks.FIRST and self.queue.kind != "all":
+        if self.queue.look == looks.FIRST:
             with store.writing() as db:
                 entries = controls.mixed_in(db, self.collection, self.curator, entries)
-        return [asdict(entry) for entry in entries], len(found) < AHEAD
+        return [asdict(entry) for entry in entries], len(found) < room
 
     def _entries(self, samples: list[int]) -> list[dict]:
         return [asdict(entry) for entry in queues.entries(self.workspace.store, self.collection, self.queue, samples)]

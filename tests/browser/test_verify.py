@@ -310,7 +310,10 @@ def test_the_end_of_a_queue_says_what_to_do_and_leads_back(server, page: Page):
     expect(card).to_have_attribute("data-sample", name)
     press(page, card, "ArrowRight")
     card.get_by_role("button", name="Begin again").click()
-    expect(card.locator(".place")).to_contain_text("1 of 6 · 0 open")
+    expect(card.get_by_role("heading", name="End of the queue")).to_be_visible()
+    expect(card.locator(".place")).to_contain_text("6 · 0 open")
+    page.keyboard.press("ArrowLeft")
+    expect(card).to_have_attribute("data-sample", name)
     saved(card)
     assert len(stored(server, FIELDS)) == 6
 

@@ -26,21 +26,24 @@ class Card {
     this.decided = [];
     this.sequence = 0;
     this.heaviest = 1; // card so far, in characters
-    this.message = { n: 0, at: -Infinity, open: false };
+    this.message = { n: 0, at: -Infinity, open: false, inherit: [] };
     this.lastKey = -Infinity;
     this.onKey = (event) => handleKey(this, event);
+    this.onLeave = () => this.data?.holder && this.tabs.mark(this.data.holder, "closed");
+    addEventListener("pagehide", this.onLeave);
     addEventListener("keydown", this.onKey, true); // before Streamlit's own shortcuts see it
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
   close() {
     removeEventListener("keydown", this.onKey, true);
+    removeEventListener("pagehide", this.onLeave);
     clearInterval(this.timer);
   }
 
   // As many of `count` cards as make `characters`, but a few in any case.
   light(count, characters, few) { return Math.max(Math.min(few, count), Math.min(count, Math.floor(characters / this.heaviest))); }
-  get plenty() { return this.light(PLENTY, HELD_CHARACTERS, ENOUGH); }
+  get plenty() { return Math.min(this.light(PLENTY, HELD_CHARACTERS, ENOUGH), this.data?.hold ?? PLENTY); }
   get entry() { return this.order[this.at]; }
   get item() { return this.entry && this.items.get(this.entry.sample); }
   get ready() { return Boolean(this.item?.sprite && this.view.painted === this.entry.sample); }
@@ -54,13 +57,15 @@ class Card {
     if (first || this.data.workspace !== data.workspace) this.unsaved = new Unsaved(data.workspace);
     if (first) {
       this.dirty = this.unsaved.events.size > 0;
+      this.tabs = new Tabs(data.workspace);
       this.place = new Place(data.workspace);
       this.leftAt = this.place.afterReload();
     }
     this.data = data;
+    if (data.holder) this.tabs.mark(data.holder, "open");
     if (data.n >= this.message.n) {
       this.message.open = false;
-      if (this.message.inherit === this.inherit) this.inherit = null;
+      if (this.message.inherit.length) this.tabs.forget(this.message.inherit);
     }
     this.note(data);
     this.reveal(data.saved);
@@ -71,7 +76,7 @@ class Card {
     if (data.pictures) this.takePictures(data.pictures);
     this.applyStates(data.states);
     this.view.refresh();
-    if (!this.ready) this.show();
+    if (!this.ready && !this.restarting) this.show();
     this.ask();
   }
 
@@ -131,11 +136,12 @@ class Card {
   resume() {
     const left = this.leftAt;
     this.leftAt = null;
-    this.inherit = left?.holder ?? null;
-    if (left?.window !== this.window || left.sample === this.entry?.sample) return;
-    const found = this.order.findIndex((entry) => entry.sample === left.sample);
+    const here = left?.window === this.window;
+    const found = here ? this.order.findIndex((entry) => entry.sample === left.sample) : -1;
     if (found >= 0) this.at = found;
-    else this.restart({ begin: left.sample });
+    const asked = new URL(location).searchParams.has("sample") && this.entry;
+    const begin = here ? left.sample : asked ? this.entry.sample : null;
+    if ((here && found < 0) || this.tabs.closed().length) this.restart(begin ? { begin } : { restart: true });
   }
 
   // Decodes the pictures now, so that showing them later takes no time.
@@ -152,7 +158,7 @@ class Card {
     }
     card.sprite = card.inventory = null;
     this.replay(card);
-    if (this.entry?.sample === card.id) this.show();
+    if (this.entry?.sample === card.id && !this.restarting) this.show();
   }
 
   // Dates that the sprite had no room for. What was asked for and did not come is not asked for again.
@@ -199,9 +205,9 @@ class Card {
     const active = now - this.lastKey < ACTIVE_MS;
     if (this.restarting) return this.restart(this.restarting);
     const due = this.dirty && since >= SEND_EVERY_MS;
-    const beat = since > BEAT_MS || this.inherit;
+    const beat = since > BEAT_MS;
     const unseen = this.ready && now - this.lastKey > SETTLED_MS && this.view.lacking().length > 0;
-    if (due || unseen || beat || (this.lacks(active ? ENOUGH : this.plenty) && (held < ENOUGH || !active))) this.send();
+    if (due || unseen || beat || (this.lacks(active ? Math.min(ENOUGH, this.plenty) : this.plenty) && (held < ENOUGH || !active))) this.send();
   }
 
   // How many cards in a row are ready from here on.
@@ -231,10 +237,10 @@ class Card {
     this.dirty = false;
     const images = this.ready ? this.view.lacking() : [];
     const pictures = images.length ? { sample: this.entry.sample, images } : null;
-    this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures, inherit: this.inherit };
+    this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures, inherit: this.tabs.closed() };
     this.send_({
       n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(), pictures,
-      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, tail_rank: this.order.at(-1)?.rank, inherit: this.inherit, ...extra,
+      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, tail_rank: this.order.at(-1)?.rank, inherit: this.message.inherit, ...extra,
     });
   }
 
@@ -297,7 +303,7 @@ class Card {
       this.view.finished(this.ends.ahead);
     } else if (this.item?.sprite) {
       this.view.show(this.item, this.entry);
-      this.place.write({ window: this.window, sample: this.entry.sample, holder: this.data.holder });
+      this.place.write({ window: this.window, sample: this.entry.sample, });
       addressOf(this);
     } else {
       this.view.waiting();

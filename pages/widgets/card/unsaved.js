@@ -49,6 +49,30 @@ class Unsaved {
   }
 }
 
+// The tabs of this browser by the name under which the server leases samples to them: what a closed one held, the next one takes over.
+class Tabs {
+  constructor(workspace) {
+    this.prefix = `cropcheck.${workspace}.tab.`;
+  }
+
+  mark(holder, state) {
+    try {
+      localStorage.setItem(this.prefix + holder, state);
+    } catch (error) {
+      console.warn(`A closed tab's samples stay leased for two minutes: ${error.name}`);
+    }
+  }
+
+  closed() {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix) && localStorage.getItem(key) === "closed");
+    return keys.map((key) => key.slice(this.prefix.length));
+  }
+
+  forget(holders) {
+    for (const holder of holders) localStorage.removeItem(this.prefix + holder);
+  }
+}
+
 // Where this tab stands, for a reload: the address names the sample too, but browsers ration how often it may change.
 class Place {
   constructor(workspace) {
