@@ -7,12 +7,14 @@ from sqlite3 import Row
 
 from sqlite_utils import Database
 
-from data import versions
+from data import catalogue, versions
+from data.sheets import as_csv
 from data.store import Store
 from data.versions import Version
 
 KINDS = ("label", "state", "flag", "quality")
 REJECTED = "rejected"
+TABLE = ("name", "kinds", "label_before", "label_after", "state_before", "state_after", "flagged_before", "flagged_after", "images")
 IMAGE = "select i.quality from image i join sample s on s.id = i.sample where s.id = ? and i.slot = ?"
 
 
@@ -74,6 +76,20 @@ def between(store: Store, collection: str, before: str | None, after: str | None
             if change.kinds:
                 changes.append(change)
     return Difference(first, second, samples, tuple(changes))
+
+
+def crops(store: Store, collection: str) -> dict[int | None, str]:
+    """Code -> code and crop; None is a rejected sample."""
+    return {None: REJECTED} | {entry.code: f"{entry.code} {entry.name}" for entry in catalogue.legend(store, collection)}
+
+
+def table(found: Difference, names: dict[int | None, str]) -> str:
+    """The samples that differ, a row each, as CSV; `names` as `crops` gives them."""
+    rows = [
+        vars(change) | {"kinds": " ".join(change.kinds), "label_before": names[change.code_before], "label_after": names[change.code_after]}
+        for change in found.changes
+    ]
+    return as_csv(TABLE, rows)
 
 
 def _labels(db: Database, collection: str, before: int, after: int) -> Iterator[tuple[Row, Row]]:

@@ -152,6 +152,12 @@ def of(db: Database, collection: str, event: int) -> Version:
     return _versions(db, collection, [newest])[newest]
 
 
+def newest(store: Store) -> int:
+    """The number of the workspace's newest event; 0 = there is none."""
+    with store.reading() as db:
+        return db.execute("select coalesce(max(id), 0) from event").fetchone()[0]
+
+
 def listing(store: Store, collection: str) -> list[Listed]:
     """The version as it is now, then the frozen ones and those that training runs learned from, the newest first; each once.
 

@@ -1,6 +1,7 @@
 """Figures of crop seasons, and of what became of a cell of a matrix. Builds plotly figures from records; reads nothing."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,6 +19,8 @@ PICKED_COLOURS = ("#d6006e", "#0067b1", "#7a3db8", "#00838a", "#b34700", "#3d3d3
 HOVERS = {len("2019-06-15"): "%-d %B %Y", len("2019-06"): "%B %Y", len("06-15"): "around %-d %B", len("06"): "%B"}  # by form of bin
 # Of the label's errors and the model's; purple and orange stay apart with every kind of colour vision (ColorBrewer PuOr).
 KEPT, TO_PREDICTED, TO_OTHER, REJECTED, UNSURE, OPEN = "#e08214", "#542788", "#998ec3", "#d8daeb", "#c9cec9", "#f3f5f2"
+HATCHES = ("", "/", "x", ".")  # of curators beyond the colours
+FEWEST_DAYS = 9  # on the axis, so that a single day is no wall of colour
 MARKERS_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click fades no curve
 
 
@@ -155,4 +158,30 @@ def outcome_figure(outcome: Outcome) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(visible=False, range=[0, max(1, outcome.samples)], fixedrange=True)
     figure.update_yaxes(visible=False, fixedrange=True)
+    return figure
+
+
+def days_figure(records: list[dict]) -> go.Figure:
+    """Decisions by day (bars) and curator (the parts of a bar), from `labeling.history.per_day`."""
+    figure = go.Figure()
+    for at, curator in enumerate(sorted({record["curator"] for record in records}, key=str.casefold)):
+        own = [record for record in records if record["curator"] == curator]
+        name = curator.replace("<", "&lt;")  # plotly takes a few tags of HTML for its own
+        hatch = HATCHES[at // len(PICKED_COLOURS) % len(HATCHES)]
+        figure.add_bar(
+            x=[record["day"] for record in own], y=[record["decisions"] for record in own], name=name,
+            marker={"color": PICKED_COLOURS[at % len(PICKED_COLOURS)], "pattern": {"shape": hatch}},
+            hovertemplate=f"%{{x|%-d %B %Y}}<br>{name}: <b>%{{y}}</b> decisions<extra></extra>",
+        )  # fmt: skip
+    first, last = (date.fromisoformat(edge({record["day"] for record in records})) for edge in (min, max))
+    beside = timedelta(days=max(1, (FEWEST_DAYS - (last - first).days) // 2))
+    figure.update_layout(
+        barmode="stack", height=260, margin={"l": 10, "r": 10, "t": 8, "b": 8}, font={"size": 13}, plot_bgcolor="white",
+        paper_bgcolor="white", legend={"orientation": "h", "yanchor": "bottom", "y": 1, "x": 0}, showlegend=True, bargap=0.15,
+    )  # fmt: skip
+    figure.update_xaxes(
+        type="date", range=[str(first - beside), str(last + beside)], tickformat="%-d %b\n%Y", gridcolor=GRID,
+        dtick=86_400_000 if (last - first).days < 15 else None,
+    )  # fmt: skip
+    figure.update_yaxes(title="decisions", gridcolor=GRID, rangemode="tozero")
     return figure

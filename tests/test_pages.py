@@ -15,7 +15,7 @@ from modeling.config import TrainConfig
 from tests.conftest import ROOT
 from tests.kinds_world import COLOURS, FREE, MONTHLY, UNLABELLED
 
-PAGES = ("overview", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality", "team")
+PAGES = ("overview", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality", "team", "history")
 
 
 def opened(page: str) -> AppTest:

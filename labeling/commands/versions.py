@@ -7,13 +7,10 @@ from pathlib import Path
 
 import click
 
-from data import catalogue, differences, named_versions, versions
+from data import differences, named_versions, versions
 from data import workspace as workspaces
 from data.command import Group, as_json, report
-from data.differences import REJECTED, Difference
 from data.named_versions import Named
-from data.sheets import as_csv
-from data.store import Store
 
 collection_option = click.option("--collection", required=True)
 
@@ -79,9 +76,9 @@ def diff(before: str, after: str | None, collection: str, csv_file: Path | None,
     """What differs between the versions BEFORE and AFTER, names or as an export writes them; without AFTER the current one."""
     store = workspaces.current().open().store
     found = differences.between(store, collection, before, after)
-    names = crops(store, collection)
+    names = differences.crops(store, collection)
     if csv_file:
-        csv_file.write_bytes(table_csv(found, names).encode())
+        csv_file.write_bytes(differences.table(found, names).encode())
     pairs = [{"before": one, "after": other, "samples": count} for one, other, count in found.by_pair]
     figures = {
         "before": found.before.whole, "after": found.after.whole, "samples": found.samples, "differ": len(found.changes),
@@ -91,20 +88,6 @@ def diff(before: str, after: str | None, collection: str, csv_file: Path | None,
     lines += [f"  {kind}: {count:,}" for kind, count in found.by_kind.items()]
     lines += [f"  {names[one]} -> {names[other]}: {count:,}" for one, other, count in found.by_pair]
     report({"collection": collection} | figures, "\n".join(lines), as_json=as_json)
-
-
-def crops(store: Store, collection: str) -> dict[int | None, str]:
-    """Code -> what to call it; None is a rejected sample."""
-    return {None: REJECTED} | {entry.code: f"{entry.code} {entry.name}" for entry in catalogue.legend(store, collection)}
-
-
-def table_csv(found: Difference, names: dict[int | None, str]) -> str:
-    """The samples that differ, a row each, as CSV."""
-    rows = [asdict(change) | {
-        "kinds": " ".join(change.kinds), "label_before": names[change.code_before], "label_after": names[change.code_after],
-    } for change in found.changes]  # fmt: skip
-    columns = ("name", "kinds", "label_before", "label_after", "state_before", "state_after", "flagged_before", "flagged_after", "images")
-    return as_csv(columns, rows)
 
 
 def _line(named: Named) -> str:

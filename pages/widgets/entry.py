@@ -30,6 +30,7 @@ def navigation(*, menu: bool = True) -> StreamlitPage:
             st.Page(ROOT / "pages" / "studies.py", title="Studies", icon=":material/science:", url_path="studies"),
             st.Page(ROOT / "pages" / "team.py", title="Team", icon=":material/group:", url_path="team"),
             st.Page(ROOT / "pages" / "quality.py", title="Quality", icon=":material/verified:", url_path="quality"),
+            st.Page(ROOT / "pages" / "history.py", title="History", icon=":material/history:", url_path="history"),
         ],
         position="top" if menu else "hidden",
     )

@@ -140,7 +140,9 @@ def test_training_on_verified_labels_without_any_is_refused_with_the_way_out(ser
     expect(page.get_by_text("has a verified label in a learned class yet. Verify some first")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality", "team"])
+@pytest.mark.parametrize(
+    "path", ["", "verify", "review", "wall", "explore", "map", "train", "results", "studies", "quality", "team", "history"]
+)
 def test_every_page_opens_as_the_first_one_of_a_server_without_a_console_error(server, page: Page, path):
     errors = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
