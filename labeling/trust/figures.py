@@ -83,7 +83,7 @@ def _add(
     shown = [point for point in points if point.name in places]
     figure.add_scatter(
         x=[point.value for point in shown], y=[places[point.name] + shift for point in shown], mode="markers", name=name,
-        showlegend=bool(name),
+        showlegend=bool(name), cliponaxis=False,
         marker={"size": 10, "color": color if isinstance(color, str) else color[: len(shown)], "line": {"width": 1, "color": INK}},
         error_x={
             "type": "data", "symmetric": False, "thickness": 1.2, "width": 4, "color": color if isinstance(color, str) else INK,
@@ -100,7 +100,7 @@ def _add(
 
 def _to_end(points: Sequence[Point]) -> list[float]:
     """From 0 to the end of the longest whisker, at least 20 %."""
-    return [-0.01, min(1.02, 1.05 * max([0.2, *(point.high for point in points if point.high is not None)]))]
+    return [-0.02, min(1.02, 1.05 * max([0.2, *(point.high for point in points if point.high is not None)]))]
 
 
 def _laid_out(figure: go.Figure, text: str, reach: list[float], *, percent: bool = False) -> go.Figure:

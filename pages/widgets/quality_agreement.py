@@ -7,7 +7,7 @@ from labeling import policy
 from labeling.queues import Queue
 from labeling.trust import agreement, figures, tables
 from labeling.trust.agreement import Agreement, SelfAgreement
-from pages.widgets import quality_parts, resources
+from pages.widgets import plain, quality_parts, resources
 
 UNSURE = {"category": "is an answer like another", "missing": "is no answer"}
 
@@ -66,19 +66,16 @@ def _headline(found: Agreement) -> None:
 def _weak(found: Agreement, names: dict[str, str], least: float) -> None:
     weak = agreement.weak_classes(found, least)
     if weak:
-        listed = ", ".join(f"{names.get(one.name, one.name)} ({one.kappa.value:.2f})" for one in weak)
+        listed = ", ".join(f"{plain.escaped(names.get(one.name, one.name))} ({one.kappa.value:.2f})" for one in weak)
         st.warning(f"Kappa below {least:g}: {listed}.", icon=":material/warning:")
 
 
 def _tables(collection: str, found: Agreement, names: dict[str, str]) -> None:
     by_class, by_pair = st.tabs(["By class", "By pair"])
     with by_class:
-        quality_parts.table(
-            "quality.by_class", f"{collection}-agreement-classes", tables.classes(found, names),
-            hidden=("Kappa from", "Kappa to", "Alpha from", "Alpha to"),
-        )  # fmt: skip
+        quality_parts.table("quality.by_class", f"{collection}-agreement-classes", tables.classes(found, names))
     with by_pair:
-        quality_parts.table("quality.by_pair", f"{collection}-agreement-pairs", tables.pairs(found), hidden=("Raw from", "Raw to"))
+        quality_parts.table("quality.by_pair", f"{collection}-agreement-pairs", tables.pairs(found), hidden=("Raw, 95 %",))
 
 
 def _selves(collection: str, selves: list[SelfAgreement]) -> None:

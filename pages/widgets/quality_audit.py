@@ -7,7 +7,7 @@ from data.workspace import Workspace
 from labeling import worklists
 from labeling.queues import Queue
 from labeling.trust import audit, figures, tables
-from labeling.trust.audit import Audit
+from labeling.trust.audit import MARGINS, Audit
 from pages.widgets import quality_parts
 
 GROUPS = {"Class": "classes", "Region": "regions"}
@@ -20,15 +20,18 @@ def show(workspace: Workspace, collection: str) -> None:
         _empty(workspace, collection)
         return
     _headline(found)
-    group = st.segmented_control("By", list(GROUPS), default="Class", required=True, key="quality.group", label_visibility="collapsed")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        group = st.segmented_control("By", list(GROUPS), default="Class", required=True, key="quality.group", label_visibility="collapsed")
+        if found.overall.more[min(MARGINS)]:
+            _offer(workspace, collection, "Go on with the audit")
     rates = getattr(found, GROUPS[group])
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([4, 5], gap="medium")
     with left:
         st.plotly_chart(figures.error_rates(rates, found.overall), key="quality.rates", config=quality_parts.QUIET)
     with right:
         quality_parts.table(
             "quality.rates_table", f"{collection}-error-rate-{group.lower()}", tables.rates(rates, group),
-            percent=("Wrong", "At least", "At most"), hidden=("At least", "At most"),
+            percent=("Wrong", "At least", "At most"), hidden=("At least", "At most", "Wrong, of"),
         )  # fmt: skip
     st.caption(
         "Only the random audit counts: the part of the collection's fixed random order that was worked through, whichever queue a decision "
@@ -53,24 +56,22 @@ def _headline(found: Audit) -> None:
 
 
 def _empty(workspace: Workspace, collection: str) -> None:
-    made = worklists.newest(workspace.store, collection, "audit")
-    text = (
+    st.info(
         "The random audit is not begun yet. It is the only queue that may say how many of the inventory's labels are wrong: about 200 "
-        "samples give the share to within ±5 points."
+        "samples give the share to within ±5 points.",
+        icon=":material/casino:",
     )
-    if made:
-        queue = Queue("list", (str(made.id),))
-        quality_parts.nothing_yet(text, ":material/casino:", collection, label="Open the audit", queue=queue, key="quality.audit")
-        return
-    st.info(text, icon=":material/casino:")
-    if st.button("Make the audit and open it", type="primary", icon=":material/arrow_forward:", key="quality.make_audit"):
-        _make(workspace, collection)
+    _offer(workspace, collection, "Begin the audit", primary=True)
 
 
-def _make(workspace: Workspace, collection: str) -> None:
-    try:
-        made = worklists.make(workspace, collection, "audit", curator=st.session_state["curator"])
-    except CropcheckError as error:
-        st.error(str(error), icon=":material/block:")
-        return
-    st.switch_page("pages/verify.py", query_params={"collection": collection, "queue": str(Queue("list", (str(made.id),)))})
+def _offer(workspace: Workspace, collection: str, label: str, *, primary: bool = False) -> None:
+    """A button that opens the newest audit in Verify, or makes one where none has anything left."""
+    if st.button(label, type="primary" if primary else "secondary", icon=":material/arrow_forward:", key="quality.audit"):
+        made = worklists.newest(workspace.store, collection, "audit")
+        try:
+            if made is None or not made.open:
+                made = worklists.make(workspace, collection, "audit", curator=st.session_state["curator"])
+        except CropcheckError as error:
+            st.error(str(error), icon=":material/block:")
+        else:
+            st.switch_page("pages/verify.py", query_params={"collection": collection, "queue": str(Queue("list", (str(made.id),)))})

@@ -4,7 +4,7 @@ import streamlit as st
 
 from data.workspace import Workspace
 from labeling.trust import controls, figures, tables
-from pages.widgets import quality_parts
+from pages.widgets import plain, quality_parts
 
 
 def show(workspace: Workspace, collection: str) -> None:
@@ -15,8 +15,8 @@ def show(workspace: Workspace, collection: str) -> None:
         _empty(collection, others=bool(everybody))
         return
     for one in found:
-        for warning in one.warnings:
-            st.warning(f"**{_plain(one.curator)}**: {warning}", icon=":material/warning:")
+        if one.warnings:
+            st.warning(f"**{plain.escaped(one.curator)}**. {' '.join(one.warnings)}", icon=":material/warning:")
     if any(one.false_accepts.of for one in found):
         st.plotly_chart(figures.false_accepts(found), key="quality.accepts", config=quality_parts.QUIET)
     else:
@@ -33,11 +33,6 @@ def show(workspace: Workspace, collection: str) -> None:
     )
 
 
-def _plain(name: str) -> str:
-    """A name without what Markdown would take for its own."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+-.!|<>:$~" else letter for letter in name)
-
-
 def _empty(collection: str, *, others: bool) -> None:
     text = (
         "You have decided nothing here yet. Reviewers and administrators see everybody's figures." if others
@@ -49,7 +44,7 @@ def _empty(collection: str, *, others: bool) -> None:
 def _tables(collection: str, found: list[controls.Record]) -> None:
     quality_parts.table(
         "quality.curators", f"{collection}-curators", tables.curators(found), percent=("False accepts", "False alarms", "Agrees"),
-        hidden=("False alarms, of", "False alarms from", "False alarms to", "p10 s", "p90 s"),
+        hidden=("False alarms, of", "False alarms, 95 %", "p10 s", "p90 s"),
     )  # fmt: skip
     paces = tables.paces(found)
     if paces:
