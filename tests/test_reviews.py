@@ -9,6 +9,7 @@ from data.errors import UnknownCollection
 from data.workspace import Workspace
 from labeling import cards, decisions, pictures, policy, reviews, team
 from labeling.policy import Policy
+from pages.widgets import inbox
 from tests.conftest import ROOT
 from tests.test_pages import texts
 
@@ -295,3 +296,13 @@ def test_letters_are_new_until_they_are_marked_as_read(world):
     assert not app.exception
     assert reviews.unread(world.store, BOB) == 0
     assert "review.read" not in [button.key for button in app.button]
+
+
+def test_the_sidebars_notice_counts_what_is_unread_and_leads_to_it(world, monkeypatch):
+    monkeypatch.setattr("pages.widgets.identity.sidebar", lambda store: inbox.badge(world.workspace, BOB))
+    assert not opened(BOB).sidebar.get("page_link"), "nothing to read, nothing said"
+    for sample in world.samples[:2]:
+        world.conflict(sample)
+        world.settle(sample)
+    links = {(link.proto.label, link.proto.page) for link in opened(BOB).sidebar.get("page_link")}
+    assert links == {("2 reviews of your work", "review")}
