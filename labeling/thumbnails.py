@@ -28,9 +28,9 @@ HATCH = ((236, 214, 228), (200, 150, 184))  # of pixels without data
 GROUND = (243, 245, 241)  # outside of a patch that is smaller than the others, and behind the last tile
 
 LOCATED = """
-select i.id, i.slot, s.shard, s.shard_row, s.height, s.width from json_each(?) w join image i on i.id = w.value
-join sample s on s.id = i.sample where s.collection = ?
-"""
+select i.id, i.slot, s.shard, s.shard_row, s.height, s.width from json_each(?) w cross join image i on i.id = w.value
+cross join sample s on s.id = i.sample where s.collection = ?
+"""  # cross: in that order; SQLite would rather begin with all samples of the collection
 
 
 @dataclass(frozen=True)

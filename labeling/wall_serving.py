@@ -110,7 +110,7 @@ def _page(workspace: Workspace, collection: Collection, start: Wall, number: int
     page = wall.page(workspace.store, given, number=number, after=after, before=before)
     ask = {"images": [tile["image"] for tile in page.tiles], "view": wanted.get("view"), "size": wanted.get("size")}
     words = {"sort": given.sort, "show": given.show, "layout": given.layout}
-    return asdict(page) | words | {"after": after, "before": before, "sprite": _sprite(workspace, collection, ask)}
+    return vars(page) | words | {"after": after, "before": before, "sprite": _sprite(workspace, collection, ask)}
 
 
 def _sprite(workspace: Workspace, collection: Collection, wanted: Any) -> dict[str, Any] | None:
