@@ -64,7 +64,7 @@ def settings(section: str) -> Mapping[str, Any]:
 def refuse(reason: str) -> None:
     """All that is shown where strangers could come in."""
     port = st.get_option("server.port")
-    st.title("Not open")
+    st.title("Not open", anchor=False)
     st.error(f"{reason} Anybody could decide under any name, so nothing is shown.", icon=":material/lock:")
     st.markdown("**Over SSH**, for people who have an account on the server's machine: on the server,")
     st.code(f"python -m streamlit run app.py --server.address 127.0.0.1 --server.port {port}", language="sh")

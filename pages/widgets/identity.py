@@ -151,7 +151,7 @@ def invite() -> None:
 
 
 def _ask_to_log_in() -> None:
-    st.title("Cropcheck")
+    st.title("Cropcheck", anchor=False)
     st.write("Log in to verify crop labels.")
     auth = guard.settings("auth")
     named = [name for name, value in auth.items() if isinstance(value, Mapping) and "client_id" in value]
@@ -164,7 +164,7 @@ def _ask_to_log_in() -> None:
 
 
 def _turn_away(reason: str) -> None:
-    st.title("Cropcheck")
+    st.title("Cropcheck", anchor=False)
     st.error(escaped(reason), icon=":material/lock:")
     st.button("Log out", key="identity.logout", on_click=st.logout, icon=":material/logout:")
 

@@ -27,10 +27,14 @@ LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
 
 
 class Server:
-    """The app on a workspace of its own, started as the README says, on a port that stays the same over restarts."""
+    """The app on a workspace of its own, started as the README says, on a port that stays the same over restarts.
 
-    def __init__(self, home: Path):
+    options: further ones of `streamlit run`.
+    """
+
+    def __init__(self, home: Path, *options: str):
         self.workspace = Workspace(home)
+        self.options = options
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -41,7 +45,7 @@ class Server:
     def start(self) -> None:
         command = [
             sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port), "--server.headless", "true",
-            "--server.fileWatcherType", "none",
+            "--server.fileWatcherType", "none", *self.options,
         ]  # fmt: skip
         with self.log.open("ab") as out:
             environment = os.environ | {"CROPCHECK_HOME": str(self.workspace.home)}
