@@ -126,20 +126,32 @@ def load(store: Store, collection: str, index: str) -> Profiles:
     with store.reading() as db:
         db.conn.row_factory = None  # plain tuples: a third of the time at 80,000 values
         samples = list(zip(*db.execute(SAMPLES, [collection]), strict=True)) or [()] * 8
-        stats = [] if entry.packed else db.execute(VALUES, [index, collection]).fetchall()
     numbers, names, years, inventory, regions, codes, states, verified = samples
     whole = [np.array(column, dtype=np.int64) for column in (numbers, years, inventory, codes)]
     texts = [np.array(column, dtype=str) for column in (names, regions, states)]
-    names_of_bins = seasons.bins(entry)
-    shape = len(numbers), len(names_of_bins)
+    binned = values(store, entry, index, *whole[:2])
+    return Profiles(index, seasons.bins(entry), whole[0], *texts, *whole[1:], np.array(verified, dtype=bool), *binned)
+
+
+def values(store: Store, entry: Collection, index: str, numbers: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The seasons of an index of samples whose numbers and years are known already, to read several indices of the same ones.
+
+    Args:
+        numbers, years: (N,) int64, by rising number.
+
+    Returns:
+        values, days, clear and interpolated, (N, K) each, as `Profiles` holds them.
+    """
+    shape = len(numbers), len(seasons.bins(entry))
     if entry.packed:
-        binned = _packed(workspace.of(store), entry, index, *whole[:2], shape)
-    else:
-        stats = np.array(stats, dtype=np.float64).reshape(-1, 6)
-        row, slots, days = np.searchsorted(whole[0], stats[:, 0]), stats[:, 1].astype(np.int64), stats[:, 2].astype(np.int64)
-        at = seasons.bins_of(entry, slots, days, whole[1][row])
-        binned = in_bins(row, at, days, stats[:, 3] > 0, stats[:, 4] > 0, stats[:, 5], shape)
-    return Profiles(index, names_of_bins, whole[0], *texts, *whole[1:], np.array(verified, dtype=bool), *binned)
+        return _packed(workspace.of(store), entry, index, numbers, years, shape)
+    with store.reading() as db:
+        db.conn.row_factory = None
+        stats = np.array(db.execute(VALUES, [index, entry.name]).fetchall(), dtype=np.float64).reshape(-1, 6)
+    stats = stats[np.isin(stats[:, 0], numbers)]  # an import may have added others in between
+    row, slots, days = np.searchsorted(numbers, stats[:, 0]), stats[:, 1].astype(np.int64), stats[:, 2].astype(np.int64)
+    at = seasons.bins_of(entry, slots, days, years[row])
+    return in_bins(row, at, days, stats[:, 3] > 0, stats[:, 4] > 0, stats[:, 5], shape)
 
 
 def _packed(

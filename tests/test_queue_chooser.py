@@ -136,7 +136,7 @@ def test_a_list_stays_open_where_it_cannot_be_ranked_anew(demo):
     app = verify(collection=PARCELS, queue="audit")
     assert app.caption[0].value == "made just now · 0 open of 3"
     app.button(key="verify.rank").click().run()
-    assert "every sample that it would list has a decision" in app.warning[0].value
+    assert "in the fixed random order all have a decision" in app.warning[0].value
     assert chosen(app, "verify.kind") == ["audit"]
 
 

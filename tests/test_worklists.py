@@ -175,7 +175,9 @@ def test_a_mixed_list_keeps_each_kind_and_names_what_had_nothing(toy):
 def test_an_empty_list_is_no_list_and_says_why(toy):
     for turn, (sample,) in enumerate(rows(toy, "select id from sample")):
         decide(toy, sample, f"d{turn}")
-    with pytest.raises(BadInput, match=r"Nothing is left for the queue Random audit of toy: .* has a decision"):
+    with pytest.raises(BadInput, match=r"Nothing is left for the queue Gaps of toy: .* has a decision"):
+        worklists.make(toy, TOY, "gaps")
+    with pytest.raises(BadInput, match=r"The first 39 samples of toy in the fixed random order all have a decision"):
         worklists.make(toy, TOY, "audit")
     assert worklists.listing(toy.store, TOY) == []
 

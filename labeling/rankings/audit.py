@@ -5,6 +5,7 @@ workspace. So the first n of that order are a simple random sample without repla
 a larger n later contains the smaller one. The queue holds those of the prefix that are undecided.
 """
 
+from data.errors import BadInput
 from data.store import Store
 from data.workspace import Workspace
 from labeling.rankings.common import Ranked
@@ -22,14 +23,22 @@ def ranked(workspace: Workspace, collection: str, *, limit: int, seed: int = 0, 
 
     Args:
         seed: of no use here: the order is the collection's own.
+
+    Raises:
+        BadInput: all of them have a decision.
     """
     length = prefix(workspace.store, collection, limit)
     with workspace.store.reading() as db:
-        rows = db.execute(PREFIX, [collection, limit, decided])
-        return [
-            Ranked(row["id"], float(row["place"]), f"Random audit: {row['place']:,} of the first {length:,} in the fixed random order.")
-            for row in rows
-        ]
+        rows = db.execute(PREFIX, [collection, limit, decided]).fetchall()
+    if length and not rows:
+        raise BadInput(
+            f"The first {length:,} samples of {collection} in the fixed random order all have a decision: that audit is complete. "
+            "A longer one is made with --limit, up to the whole collection."
+        )
+    return [
+        Ranked(row["id"], float(row["place"]), f"Random audit: {row['place']:,} of the first {length:,} in the fixed random order.")
+        for row in rows
+    ]
 
 
 def prefix(store: Store, collection: str, limit: int) -> int:

@@ -16,7 +16,6 @@ import numpy as np
 from data import catalogue, indices, profiles
 from data.catalogue import Collection
 from data.errors import BadInput
-from data.profiles import Profiles
 from data.workspace import Workspace
 from labeling.envelopes import FEWEST
 from labeling.rankings.common import Ranked, classes, first
@@ -110,13 +109,15 @@ def _too_few(workspace: Workspace, collection: str) -> str:
 
 def read(workspace: Workspace, entry: Collection, names: dict[int, str], chosen: tuple[str, ...]) -> Seasons:
     """The seasons of all samples. names: code -> class."""
-    values: list[np.ndarray] = []
-    for name in chosen:
-        of: Profiles = profiles.load(workspace.store, entry.name, name)
-        values.append(np.where(of.clear, of.values, np.nan).astype(np.float32))
+    of = profiles.load(workspace.store, entry.name, chosen[0])
+    found = [(of.values, of.clear)]
+    for name in chosen[1:]:
+        values, _, clear, _ = profiles.values(workspace.store, entry, name, of.samples, of.years)
+        found.append((values, clear))
+    values = np.stack([np.where(clear, values, np.nan).astype(np.float32) for values, clear in found], axis=1)
     codes, places = np.unique(of.codes, return_inverse=True)
     labels = np.array([names.get(int(code), "") for code in codes])[places]
-    return Seasons(of.samples, labels, of.verified, of.states != "unverified", chosen, np.stack(values, axis=1))
+    return Seasons(of.samples, labels, of.verified, of.states != "unverified", chosen, values)
 
 
 def distances(values: np.ndarray, verified: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,8 +46,8 @@ def ranked(workspace: Workspace, collection: str, *, limit: int, seed: int = 0, 
     names, codes = _numbered(classes(workspace.store, collection))
     with workspace.store.reading() as db:
         db.conn.row_factory = None
-        history = np.array(db.execute(HISTORY, [collection]).fetchall(), dtype=np.int64).reshape(-1, 3)
-        samples = np.array(db.execute(LABELS, [collection]).fetchall(), dtype=np.int64).reshape(-1, 6)
+        history = np.fromiter(db.execute(HISTORY, [collection]), np.dtype((np.int64, 3)))
+        samples = np.fromiter(db.execute(LABELS, [collection]), np.dtype((np.int64, 6)))
     said = np.vstack([history, samples[:, 1:4]])  # a sample's own year is the inventory's word on its site, too
     sites, years, crops = known_years(said[:, 0], said[:, 1], _numbers(said[:, 2], codes))
     before, after = (at_year(sites, years, crops, samples[:, 1], samples[:, 2] + step) for step in (-1, 1))
@@ -110,11 +110,13 @@ def surprise(
         count: how many classes there are, to number pairs of them; K are those among the known crops.
     """
     sites, crops, before, after = known
-    contexts = np.concatenate([_context(before, after, count), _context(before, None, count), _context(None, after, count)])
-    sites, crops = np.tile(sites, 3), np.tile(crops, 3)
+    site, crop, b, a = asked
+    one_sided = ((b == UNKNOWN) | (a == UNKNOWN)).any()
+    sides = [(before, after), (before, None), (None, after)] if one_sided else [(before, after)]
+    contexts = np.concatenate([_context(*pair, count) for pair in sides])
+    sites, crops = np.tile(sites, len(sides)), np.tile(crops, len(sides))
     used = contexts != UNKNOWN
     contexts, sites, crops = contexts[used], sites[used], crops[used]
-    site, crop, b, a = asked
     both = (b != UNKNOWN) & (a != UNKNOWN)
     context = np.where(both, _context(b, a, count), np.where(b != UNKNOWN, _context(b, None, count), _context(None, a, count)))
     wide = 1 + max(int(sites.max(initial=0)), int(site.max(initial=0)))
