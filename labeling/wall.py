@@ -35,7 +35,7 @@ SHOWS = {
 }
 LAYOUTS = {"images": "By image", "samples": "By sample and date"}
 QUEUE = "wall"  # how the events' `queue` begins; the step that they belong to follows
-RECENT_EVENTS = 1_500  # of the curator's own that can be undone after a reload
+RECENT_EVENTS = 2_000  # of the curator's own, of which those on the wall can be undone after a reload
 
 TILE = """
 select l.image, l.sample, s.name, i.slot, i.acquired as date, l.clear, l.brightness, l.missing, l.outlier, l.suspicion, l.quality, l.looked
@@ -46,9 +46,10 @@ select e.image, e.uid, e.old from event e where e.sample = ? and e.curator = ? c
     and e.queue like 'wall%' and not exists (select 1 from event u where u.undo_of = e.id) order by e.id
 """
 STEPS = """
-select e.uid, e.queue, e.sample, s.name, e.image, e.old from event e join sample s on s.id = e.sample
-where e.curator = ? and s.collection = ? and e.action = 'quality' and e.queue like 'wall%'
-    and not exists (select 1 from event u where u.undo_of = e.id) order by e.id desc limit ?
+select e.uid, e.queue, e.sample, s.name, e.image, e.old
+from (select * from event where curator = ? order by id desc limit ?) e join sample s on s.id = e.sample
+where s.collection = ? and e.action = 'quality' and e.queue like 'wall%'
+    and not exists (select 1 from event u where u.undo_of = e.id) order by e.id desc
 """
 
 
@@ -125,8 +126,7 @@ def page(store: Store, wall: Wall, *, number: int = 1, after: Place | None = Non
         total = _count(db, wall)
         pages = max(1, -(-total // many))
         if after is None and before is None:
-            if not 1 <= number <= pages:
-                raise BadInput(f"The wall of {wall.collection} has no page {number}: they are numbered from 1 to {pages}. Go to page 1.")
+            _check(wall, number, pages)
             after = _place(db, wall, (number - 1) * many - 1) if number > 1 else None
         found = _entries(db, wall, after, before, many + 1)
         end = before is None and len(found) <= many
@@ -135,6 +135,24 @@ def page(store: Store, wall: Wall, *, number: int = 1, after: Place | None = Non
         if first:
             number = _count(db, wall, before=first) // many + 1
         return Page(number, pages, _tiles(db, wall, found), first, last, end)
+
+
+def require_number(store: Store, wall: Wall, number: int) -> int:
+    """That number, where there is such a page.
+
+    Raises:
+        UnknownCollection: there is no such collection.
+        BadInput: there is no page of that number.
+    """
+    many = unit(catalogue.collection(store, wall.collection), wall.layout)
+    with store.reading() as db:
+        _check(wall, number, max(1, -(-_count(db, wall) // many)))
+    return number
+
+
+def _check(wall: Wall, number: int, pages: int) -> None:
+    if not 1 <= number <= pages:
+        raise BadInput(f"The wall of {wall.collection} has no page {number}: they are numbered from 1 to {pages}. Begin with page 1.")
 
 
 def _passes(wall: Wall, row: str, show: str | None = None) -> str:
@@ -216,7 +234,7 @@ def states(store: Store, curator: str, images: list[int]) -> dict[int, dict[str,
 def steps(store: Store, collection: str, curator: str) -> list[list[dict[str, Any]]]:
     """The curator's newest steps on the wall, the oldest first, each the events (uid, sample, name, image, old) of one key press."""
     with store.reading() as db:
-        rows = [dict(row) for row in db.execute(STEPS, [curator, collection, RECENT_EVENTS])]
+        rows = [dict(row) for row in db.execute(STEPS, [curator, RECENT_EVENTS, collection])]
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in reversed(rows):
         grouped.setdefault(row.pop("queue"), []).append(row)

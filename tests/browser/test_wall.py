@@ -259,6 +259,13 @@ def test_all_of_a_collection_can_be_screened_to_its_end(server, page: Page):
     expect(shown.get_by_text("All screened")).to_be_visible()
     saved(shown)
     assert wall.progress(server.workspace.store, FIELDS).looked == 262
+    page.keyboard.press("p")
+    painted(page)
+    expect(shown.locator(".tile.looked")).to_have_count(262)
+    page.keyboard.press("z")
+    expect(shown.locator(".tile.looked")).to_have_count(0)
+    saved(shown)
+    assert wall.progress(server.workspace.store, FIELDS).looked == 0
 
 
 def test_the_page_prepares_the_wall_in_the_background(server, page: Page):

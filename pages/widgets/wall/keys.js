@@ -81,7 +81,7 @@ function handleKey(wall, event) {
   if (target.matches?.("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || !wall.data || !wall.root.isConnected) return;
   if (document.querySelector('[role="dialog"]')) return;
-  const key = event.key.length > 1 || (event.shiftKey && event.key.toLowerCase() === "z") ? event.key : event.key.toLowerCase();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key === "Escape") return escape(wall);
   const name = key === "z" && event.shiftKey ? "Z" : key;
   if (!(name in ACTIONS) && !(name in MOVES)) return;

@@ -47,6 +47,7 @@ class Wall {
     if (data.n >= this.message.n || data.steps) this.message.open = false;
     if (!this.data || this.data.workspace !== data.workspace) this.unsaved = new Unsaved(data.workspace);
     const first = !this.data || this.data.collection.name !== data.collection.name;
+    if (this.data && this.data.curator !== data.curator) this.steps = []; // they are somebody else's
     this.data = data;
     if (first) this.start(data);
     for (const error of data.errors) this.notices.set(error.uid, `Not stored: ${error.text}`);
@@ -95,8 +96,10 @@ class Wall {
     const { sprite } = page;
     page.tiles.forEach((tile) => (tile.mine = []));
     this.replay(page);
-    if (!this.pages.length) this.pages.push(page);
-    else if (same(page.after, this.pages.at(-1).last)) this.pages.push(page);
+    if (!this.pages.length) {
+      if (page.after || page.before) return; // was asked for before the order was chosen anew
+      this.pages.push(page);
+    } else if (same(page.after, this.pages.at(-1).last)) this.pages.push(page);
     else if (same(page.before, this.pages[0].first) && page.tiles.length) {
       this.pages.unshift(page);
       this.at += 1;
@@ -262,9 +265,9 @@ class Wall {
   undo() {
     const step = this.steps.pop();
     if (!step) return this.view.say("Nothing of yours is left to undo here.");
-    const back = step.page && step.page !== this.page ? this.pages.indexOf(step.page) : -1;
+    const back = this.pages.indexOf(step.page);
     this.takeBack(step.entries);
-    if (back >= 0) {
+    if (back >= 0 && (back !== this.at || !this.view.page)) {
       this.at = back;
       this.show();
     }
@@ -314,6 +317,7 @@ class Wall {
   // --- pages --------------------------------------------------------------------------------------------------------------------
 
   turn(by) {
+    if (by < 0 && !this.view.page && this.page?.tiles.length) return this.show(); // from the end back to the last page
     if (by < 0 && this.at === 0) {
       if (!this.page?.first) return;
       if (this.page.number === 1) return this.view.say("This is the first page.");
