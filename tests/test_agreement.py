@@ -180,7 +180,7 @@ def drawn_tables(count: int, units: int):
 
 def test_the_interval_holds_the_true_value_in_about_95_of_100_tables():
     held = {"kappa": 0, "alpha": 0}
-    tables = 400
+    tables = 250
     for cells, chances in drawn_tables(tables, 200):
         expected = chances.sum(axis=0) @ chances.sum(axis=1)
         true_kappa = (np.trace(chances) - expected) / (1 - expected)

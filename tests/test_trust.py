@@ -244,7 +244,7 @@ def test_the_audits_interval_holds_the_true_rate_in_about_95_of_100_audits(canad
     """Every audit is another random order of the same collection, worked through without errors as far as it was asked for."""
     ADA.works(canada, list(canada.truth))
     rate = sum(code != truth for _, code, truth in canada.samples) / len(canada.samples)
-    held, narrow, audits = 0, 0, 240
+    held, narrow, audits = 0, 0, 150
     with canada.store.writing() as db:
         db.execute("insert into queue (collection, kind, params, title, last_event, made) values (?, 'audit', '{}', '', 0, '')", [CANADA])
     for trial in range(audits):
@@ -387,6 +387,22 @@ def test_a_team_of_one_is_held_against_itself(canada):
     assert (found.curator, found.units, found.raw.value) == ("Ada", 20, 0.75)
     assert agreement.with_self(canada.store, CANADA, unsure="missing")[0].units == 15
     assert agreement.ratings(canada.store, CANADA).units.size == 0
+
+
+def test_a_class_on_which_two_differ_goes_to_a_second_curator_as_a_whole(canada):
+    barley = [sample for sample, code, _ in canada.samples if code == 133]
+    others = [sample for sample, code, _ in canada.samples if code in (147, 158)]
+    canada.records([ADA.event(sample, action="agree") for sample in barley + others])
+    seen = barley[: len(barley) * 2 // 3]
+    bo = Simulated("Bo")
+    canada.records([bo.event(sample, action="relabel", code=136, look="second") for sample in seen])
+    canada.records([bo.event(sample, action="agree", look="second") for sample in others[:30]])
+    found = agreement.measured(agreement.ratings(canada.store, CANADA), resamples=20)
+    assert {one.name for one in agreement.weak_classes(found, 0.6)} == {"133", "136"}
+    assert agreement.ask_again(canada.store, CANADA, found) == len(barley) - len(seen)
+    with canada.store.reading() as db:
+        due = {row["sample"] for row in db.execute("select sample from review where state = 'due'")}
+    assert due == set(barley) - set(seen)
 
 
 # Commands and page

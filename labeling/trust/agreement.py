@@ -15,11 +15,13 @@ import numpy as np
 
 from data import catalogue
 from data.store import Store
+from labeling import looks, policy
 from labeling.trust import coefficients
 from labeling.trust.coefficients import Coefficient
 
 UNSURE, REJECTED = "unsure", "rejected"
 MISSING = -1
+LEAST_UNITS = 10  # samples of a class, before it is called weak
 
 ANSWERS = """
 select v.sample, v.curator, v.verdict from verdict v join event e on e.id = v.event left join event s on s.uid = e.seen
@@ -183,9 +185,16 @@ def with_self(
 
 
 def weak_classes(found: Agreement, least: float) -> list[ClassAgreement]:
-    """The classes whose Cohen's kappa is below `least`, the weakest first; those where it is undefined are left out."""
-    weak = [one for one in found.classes if one.kappa.value is not None and one.kappa.value < least]
+    """The classes whose Cohen's kappa is below `least`, the weakest first; not those undefined or on fewer than `LEAST_UNITS` samples."""
+    weak = [one for one in found.classes if one.units >= LEAST_UNITS and one.kappa.value is not None and one.kappa.value < least]
     return sorted(weak, key=lambda one: one.kappa.value)
+
+
+def ask_again(store: Store, collection: str, found: Agreement) -> int:
+    """Send all samples with the label of a crop that is weak by the collection's rules to a second curator; returns how many more."""
+    weak = weak_classes(found, policy.read(store, collection).least_agreement)
+    codes = [int(one.name) for one in weak if one.name.isdecimal()]
+    return looks.ask_for_classes(store, collection, codes) if codes else 0
 
 
 def _by_code(verdict: str) -> tuple[bool, int, str]:

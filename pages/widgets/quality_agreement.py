@@ -3,7 +3,7 @@
 import streamlit as st
 
 from data.workspace import Workspace
-from labeling import policy
+from labeling import policy, team
 from labeling.queues import Queue
 from labeling.trust import agreement, figures, tables
 from labeling.trust.agreement import Agreement, SelfAgreement
@@ -23,7 +23,7 @@ def show(workspace: Workspace, collection: str) -> None:
     names = tables.class_names(workspace.store, collection)
     if found.units:
         _headline(found)
-        _weak(found, names, least)
+        _weak(workspace, collection, found, names, least)
         left, right = st.columns([5, 4], gap="large")
         with left:
             st.plotly_chart(figures.class_agreement(found.classes, names, least=least), key="quality.classes", config=quality_parts.QUIET)
@@ -63,11 +63,24 @@ def _headline(found: Agreement) -> None:
         st.metric("Samples", f"{found.units:,}", help=f"With {found.answers:,} answers.")
 
 
-def _weak(found: Agreement, names: dict[str, str], least: float) -> None:
+def _weak(workspace: Workspace, collection: str, found: Agreement, names: dict[str, str], least: float) -> None:
+    """Names the classes below the rule; a reviewer can send them to a second curator."""
     weak = agreement.weak_classes(found, least)
-    if weak:
-        listed = ", ".join(f"{plain.escaped(names.get(one.name, one.name))} ({one.kappa.value:.2f})" for one in weak)
-        st.warning(f"Kappa below {least:g}: {listed}.", icon=":material/warning:")
+    if not weak:
+        return
+    listed = ", ".join(f"{plain.escaped(names.get(one.name, one.name))} ({one.kappa.value:.2f})" for one in weak)
+    st.warning(f"Kappa below {least:g}: {listed}.", icon=":material/warning:")
+    known = team.find(workspace.store, st.session_state["curator"])
+    if known and known.may("reviewer"):
+        st.button(
+            "Send them to a second curator", icon=":material/group:", key="quality.ask", on_click=_ask, args=(workspace, collection, found)
+        )
+
+
+def _ask(workspace: Workspace, collection: str, found: Agreement) -> None:
+    team.require(workspace.store, st.session_state["curator"], "reviewer")
+    asked = agreement.ask_again(workspace.store, collection, found)
+    st.toast(f"{asked:,} more samples wait for a second curator.", icon=":material/group:")
 
 
 def _tables(collection: str, found: Agreement, names: dict[str, str]) -> None:
