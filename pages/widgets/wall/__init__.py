@@ -11,7 +11,7 @@ from labeling.wall import Wall
 from pages.widgets import identity
 
 HERE = Path(__file__).parent
-SCRIPTS = ("../card/unsaved.js", "tiles.js", "keys.js", "wall.js")  # the card's way to keep what is not saved is the wall's, too
+SCRIPTS = ("../card/unsaved.js", "tiles.js", "keys.js", "marks.js", "wall.js")  # what is not saved yet is kept as the card keeps it
 KEY = "wall.component"
 
 
