@@ -128,7 +128,7 @@ def vouched(store: Store, curator: str, message: dict[str, Any] | None) -> tuple
     events = message.get("events") or []
     others = [event["curator"] for event in events if event.get("curator", curator) != curator]
     own = [event for event in events if event.get("curator", curator) == curator]
-    waiting = f"{len(others)} decisions in this browser wait until {', '.join(sorted(set(map(str, others))))} logs in here again."
+    waiting = f"Decisions of {', '.join(sorted(set(map(str, others))))} ({len(others)}) wait in this browser until they log in here again."
     return message | {"events": own}, waiting if others else None
 
 

@@ -146,7 +146,7 @@ def test_decisions_that_another_left_in_the_browser_wait_for_them(started, provi
     page.evaluate("([key, event]) => localStorage.setItem(key, JSON.stringify(event))", [key, left])
     page.reload()
     shown(page)
-    expect(page.get_by_text("1 decisions in this browser wait until Ann Lee logs in here again")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Decisions of Ann Lee (1) wait in this browser until they log in here again")).to_be_visible(timeout=PATIENCE)
     assert decisions.events(store, FIELDS) == []
     assert page.evaluate("key => localStorage.getItem(key) !== null", key)
 
