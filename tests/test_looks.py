@@ -408,13 +408,13 @@ def test_a_note_of_100_000_characters_is_kept_whole(crew, field):
 def no_room():
     """No file grows: what a full disk is to a program."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_with_a_full_disk_nothing_is_acknowledged_and_the_reason_is_told(crew, field, no_room):
     first = serving.answer(crew, CANADA, "ann", Queue("all"), None, None)
-    message = {"n": 1, "window": first["window"], "events": [{"uid": "u", "sample": field, "action": "agree", "note": "x" * 20_000}]}
+    message = {"n": 1, "window": first["window"], "events": [{"uid": "u", "sample": field, "action": "agree", "note": "x" * 150_000}]}
     no_room()
     said = serving.answer(crew, CANADA, "ann", Queue("all"), None, message)
     assert (said["saved"], said["errors"]) == ([], [])

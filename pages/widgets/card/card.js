@@ -112,6 +112,7 @@ class Card {
       this.heaviest = 1;
       this.order = [...data.behind.entries, ...data.ahead.entries];
       this.at = data.behind.entries.length;
+      this.given = data.ahead.entries.length;
       this.ends = { ahead: data.ahead.end, behind: data.behind.end };
       this.view.painted = null;
       this.view.newQueue();
