@@ -26,10 +26,11 @@ RULES = {
 }  # fmt: skip
 STORED = ("mixed", "disagrees", "border", "outliers", "rotation", "purity", "gaps", "similar", "audit")
 OTHER = "list"  # stored queues of the kinds that the rules serve, too: made by command
-TITLES = (
-    {"mixed": KINDS["mixed"].title, "unverified": RULES["unverified"]}
-    | RULES | {kind: KINDS[kind].title for kind in STORED} | {OTHER: "Stored by command"}
+ORDER = (
+    "mixed", "unverified", "suspects", "disagrees", "cell", "border", "outliers", "rotation", "purity", "gaps", "similar", "audit",
+    "second", "conflicts", "crop", "region", "random", "all", OTHER,
 )  # fmt: skip
+TITLES = {kind: {OTHER: "Stored by command", **RULES}.get(kind) or KINDS[kind].title for kind in ORDER}
 LABELS = {"crop": "Crop", "region": "Region", "cell": "Cell", "suspects": "Run"}  # of the kinds that need a second choice
 DEFAULT = "unverified"
 
@@ -133,7 +134,7 @@ def _stored(workspace: Workspace, collection: Collection, kind: str, batches: li
     with sidebar:
         params: Callable[[], dict[str, Any]] = dict
         if len(batches) > 1:
-            number = _choice("Made", {one.id: _told(one, kind) for one in batches}, f"verify.batch.{kind}")
+            number = _choice("Made", {one.id: _told_shortly(one, kind) for one in batches}, f"verify.batch.{kind}")
             shown = next(one for one in batches if one.id == number)
         elif batches:
             shown = batches[0]
@@ -177,6 +178,12 @@ def _again(found: Worklist) -> dict[str, Any]:
 def _told(found: Worklist, kind: str) -> str:
     told = f"made {ago(found.made)} · {found.open:,} open of {found.entries:,}"
     return told if kind in KINDS and found.title == KINDS[kind].title else f"{found.title} · {told}"
+
+
+def _told_shortly(found: Worklist, kind: str) -> str:
+    """For a select box in the narrow sidebar."""
+    told = f"{ago(found.made)} · {found.open:,} open"
+    return told if kind in KINDS and not KINDS[kind].needs else f"{found.title} · {told}"
 
 
 def ago(made: str) -> str:
