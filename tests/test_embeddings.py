@@ -227,7 +227,7 @@ def test_a_sample_that_was_deleted_since_is_not_found_again(world):
 
 
 def test_what_cannot_be_asked_is_told(world):
-    with pytest.raises(BadInput, match="has no predictions on samples that were not learned from"):
+    with pytest.raises(BadInput, match="No run of toy has predictions on samples that were not learned from"):
         similar.ranked(world, toy.NAME, sample="S000-2020")
     trained(world, epochs=1)
     with pytest.raises(UnknownSample, match="no sample 'nobody' in toy"):

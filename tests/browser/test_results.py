@@ -60,3 +60,7 @@ def test_after_the_queue_of_a_cell_the_page_says_whose_errors_they_were(server, 
     wait_for(lambda: decisions.tally(server.workspace.store, PARCELS)["decided"] == 1)
     page.goto(f"{server.url}/results?collection={PARCELS}&run={name}")
     expect(page.get_by_text(re.compile(r"confused samples are checked"))).to_contain_text("the model in 1")
+    page.get_by_role("button", name="Whose errors, cell by cell").click()
+    expect(page.locator(".js-plotly-plot .legendtext", has_text="Kept")).to_be_visible()
+    expect(page.get_by_text("1 of 1 = 100%")).to_be_visible()
+    expect(page.get_by_text("its matrix stays as it is")).to_be_visible()
