@@ -74,11 +74,13 @@ class Filters:
 class Story:
     """All that happened to a sample.
 
+    label: code, state and flagged as they are now; None while some of the events are not for this viewer.
     events: records of COLUMNS, oldest first. hidden: how many there are beside these, not for this viewer.
     review: state, why and first curator, or None where no second curator is asked, or the viewer may be the one.
     controls: answers to controls made of it, with the true code and the one shown; empty for curators.
     """
 
+    label: dict[str, Any] | None
     events: list[dict[str, Any]]
     hidden: int
     review: dict[str, Any] | None
@@ -167,12 +169,13 @@ def story(store: Store, collection: str, sample: int, who: Viewer) -> Story:
     catalogue.sample_id(store, collection, str(sample))
     here = Filters(sample=sample)
     with store.reading() as db:
+        label = db.execute("select code, state, flagged from label where sample = ?", [sample]).fetchone()
         review = db.execute("select state, why, first from review where sample = ?", [sample]).fetchone()
         controls = [dict(row) for row in db.execute(CONTROLS, [sample])] if who.sees_all else []
     told = review is not None and (who.sees_all or review["state"] != "due")
-    return Story(
-        list(_all(store, collection, here, who))[::-1], hidden(store, collection, here, who), dict(review) if told else None, controls
-    )
+    kept = hidden(store, collection, here, who)
+    said = list(_all(store, collection, here, who))[::-1]
+    return Story(None if kept else dict(label), said, kept, dict(review) if told else None, controls)
 
 
 def day(store: Store, collection: str, curator: str, when: date, who: Viewer) -> Day:

@@ -6,7 +6,7 @@ from data import catalogue
 from data.catalogue import Collection
 from data.errors import UnknownSample
 from data.workspace import Workspace
-from labeling import cards, history
+from labeling import history
 from labeling.history import Viewer
 from pages.widgets import history_parts as parts
 
@@ -33,13 +33,12 @@ def show(workspace: Workspace, collection: Collection, who: Viewer) -> None:
 
 def _story(workspace: Workspace, collection: Collection, sample: int, who: Viewer) -> None:
     told, names = history.story(workspace.store, collection.name, sample, who), parts.crops(workspace.store, collection.name)
-    now = cards.states(workspace.store, [sample])[sample]
     review = f" · second look: {REVIEWS[told.review['state']]}" if told.review else ""
-    if told.hidden:
+    if told.label is None:
         st.text(f"{told.hidden} of its events are not shown to you: it waits for a second look, or they answer controls.")
-    else:
-        crop = names.get(str(now["code"]), "no label")
-        st.text(f"Now: {crop}, {now['state']}{', flagged' if now['flagged'] else ''}{review}")
+    elif told.events:
+        crop = names.get(str(told.label["code"]), "no label")
+        st.text(f"Now: {crop}, {told.label['state']}{', flagged' if told.label['flagged'] else ''}{review}")
     if told.events:
         picked = st.dataframe(
             parts.rows(told.events, names), hide_index=True, key=f"history.story.{sample}", on_select="rerun",
@@ -47,7 +46,7 @@ def _story(workspace: Workspace, collection: Collection, sample: int, who: Viewe
         )["selection"]["rows"]  # fmt: skip
         if picked and picked[0] < len(told.events):
             parts.detail(told.events[picked[0]], names)
-    else:
+    elif not told.hidden:
         st.info("Nothing was said of this sample yet.", icon=":material/history:")
     if told.controls:
         st.markdown("##### Answers to controls made of it")
