@@ -227,12 +227,19 @@ def test_without_a_login_all_decisions_of_a_browser_are_taken(demo):
     assert identity.vouched(demo.store, "ann", message) == (message, None)
 
 
+class User(dict):
+    """Claims, as `st.user` gives them."""
+
+    def to_dict(self) -> dict:
+        return dict(self)
+
+
 def test_with_a_login_only_ones_own_are(demo, monkeypatch):
     team.add(demo.store, "ann", login="ann@x.org")
     team.add(demo.store, "bob", login="bob@x.org")
     monkeypatch.setattr(guard, "settings", lambda section: AUTH if section == "auth" else {})
     claims = {"is_logged_in": True, "email": "ann@x.org"}
-    monkeypatch.setattr(identity.st, "user", type("User", (dict,), {"to_dict": lambda self: dict(self)})(claims))
+    monkeypatch.setattr(identity.st, "user", User(claims))
     message = {"n": 1, "events": [{"uid": "1", "curator": "bob"}, {"uid": "2"}, {"uid": "3", "curator": "ann"}]}
     said, waiting = identity.vouched(demo.store, "ann", message)
     assert [event["uid"] for event in said["events"]] == ["2", "3"]
