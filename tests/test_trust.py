@@ -387,6 +387,7 @@ def test_a_team_of_one_is_held_against_itself(canada):
     assert (found.curator, found.units, found.raw.value) == ("Ada", 20, 0.75)
     assert agreement.with_self(canada.store, CANADA, unsure="missing")[0].units == 15
     assert agreement.ratings(canada.store, CANADA).units.size == 0
+    assert record_of(canada, "Ada").controls == 0
 
 
 def test_a_class_on_which_two_differ_goes_to_a_second_curator_as_a_whole(canada):
