@@ -33,7 +33,7 @@ def show(workspace: Workspace, collection: Collection, who: Viewer) -> None:
 
 def _story(workspace: Workspace, collection: Collection, sample: int, who: Viewer) -> None:
     told, names = history.story(workspace.store, collection.name, sample, who), parts.crops(workspace.store, collection.name)
-    review = f" · second look: {REVIEWS[told.review['state']]}" if told.review else ""
+    review = f" · {REVIEWS[told.review['state']]}" if told.review else ""
     if told.label is None:
         st.text(f"{told.hidden} of its events are not shown to you: it waits for a second look, or they answer controls.")
     elif told.events:
