@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from data.errors import NotAllowed
 from labeling import policy, team
-from pages.widgets import guard, identity, plain
+from pages.widgets import guard, identity, plain, team_curators
 from tests.conftest import ROOT
 
 FIELDS = "bavaria-2018"
@@ -268,6 +268,21 @@ def test_an_administrator_adds_curators_and_changes_roles_on_the_page(demo):
     opened.button(key="team.new.add").click().run()
     assert "is Bob's already" in shown(opened)
     assert len(team.curators(demo.store)) == 2
+
+
+def test_edits_of_the_table_are_made_each_by_itself(demo):
+    team.add(demo.store, "ann")
+    for name in ("bob", "cid"):
+        team.add(demo.store, name)
+    edits = {"ann": {"Role": "curator"}, "bob": {"Role": "administrator", "Login": "x"}, "cid": {"Login": "X", "Active": False}}
+    faults = team_curators.apply(demo.store, "ann", edits)
+    assert faults == ["The login 'X' is bob's already. Take it from them first, or choose another."]
+    assert [(one.name, one.role, one.active) for one in team.curators(demo.store)] == [
+        ("ann", "curator", True), ("bob", "administrator", True), ("cid", "curator", True),
+    ]  # fmt: skip
+    assert team_curators.apply(demo.store, "bob", {"bob": {"Login": None}, "cid": {"Active": False}}) == []
+    assert (team.find(demo.store, "bob").login, team.find(demo.store, "cid").active) == (None, False)
+    assert "takes an administrator; ann is a curator" in team_curators.apply(demo.store, "ann", {"ann": {"Role": "administrator"}})[0]
 
 
 def test_others_see_the_team_and_change_nothing(demo):

@@ -1,11 +1,13 @@
 """The curators as a table that administrators may change, and who is at work now."""
 
 from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
 
-from data.errors import CropcheckError
+from data.errors import CropcheckError, NotAllowed
 from data.store import Store
 from labeling import leases, team
 from labeling.team import Activity, Curator
@@ -48,11 +50,11 @@ def _table(store: Store, known: list[Curator], *, leads: bool, curator: str) -> 
     if not leads:
         st.dataframe(frame, column_config=columns, hide_index=True, key="team.table")
         return
-    st.data_editor(frame, column_config=columns, hide_index=True, disabled=[NAME, DECISIONS, LAST], key="team.table")
-    changes = st.session_state["team.table"]["edited_rows"]
-    names = [one.name for one in known]
+    key = f"team.table.{crc32(repr(known).encode())}"  # begins anew when the team changes
+    st.data_editor(frame, column_config=columns, hide_index=True, disabled=[NAME, DECISIONS, LAST], key=key)
+    edits = st.session_state[key]["edited_rows"]
     st.button(
-        "Save changes", key="team.save", type="primary", disabled=not changes, on_click=_save, args=(store, curator, names),
+        "Save changes", key="team.save", type="primary", disabled=not edits, on_click=_save, args=(store, curator, known, key),
         help="Roles, logins and who is active. At least one active administrator stays.",
     )  # fmt: skip
 
@@ -71,18 +73,26 @@ def _frame(known: list[Curator], done: dict[str, Activity]) -> pd.DataFrame:
     )
 
 
-def _save(store: Store, curator: str, names: list[str]) -> None:
-    """Apply the edits of the table, each by itself: one that cannot be is told, the others are done."""
-    edits = st.session_state["team.table"]["edited_rows"]
+def _save(store: Store, curator: str, known: list[Curator], key: str) -> None:
+    edits = st.session_state[key]["edited_rows"]
+    faults = apply(store, curator, {known[int(row)].name: edit for row, edit in edits.items()})
+    _result(f"{len(edits) - len(faults)} of {len(edits)} curators changed.", faults)
+
+
+def apply(store: Store, curator: str, edits: dict[str, dict[str, Any]]) -> list[str]:
+    """Make the table's edits (name -> column -> value), each by itself, new administrators first; returns what could not be and why."""
     faults = []
-    for row, edit in edits.items():
-        wanted = {CHANGES[column]: "" if value is None else value for column, value in edit.items() if column in CHANGES}
+    try:
+        team.require(store, curator, team.ADMINISTRATOR)
+    except NotAllowed as error:
+        return [str(error)] * len(edits)
+    for name in sorted(edits, key=lambda name: edits[name].get(ROLE) != team.ADMINISTRATOR):
+        wanted = {CHANGES[column]: "" if value is None else value for column, value in edits[name].items()}
         try:
-            team.require(store, curator, team.ADMINISTRATOR)
-            team.change(store, names[int(row)], **wanted)
+            team.change(store, name, **wanted)
         except CropcheckError as error:
             faults.append(str(error))
-    _result(f"{len(edits) - len(faults)} of {len(edits)} curators changed.", faults)
+    return faults
 
 
 def _add(store: Store, curator: str) -> None:
