@@ -192,10 +192,11 @@ def _read(path: Path) -> Backup | None:
 
 
 def _rotate(workspace: Workspace, keep: int, made: Backup) -> None:
-    """Remove the backups that no rule keeps. Files without a JSON file of ours are nobody's business here."""
+    """Remove the backups that no rule keeps, never the one just made. A file without a JSON file of ours is left alone."""
     known = [one for one in listing(workspace) if one.name != made.name]
+    kept = {one.name for one in wanted(known, keep - 1)}
     for one in known:
-        if one not in wanted(known, max(0, keep - 1)):
+        if one.name not in kept:
             path = workspace.backups / one.name
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)

@@ -27,10 +27,11 @@ COLUMNS = (
 KIND = "coalesce(e.kind, substr(e.queue, 1, instr(e.queue || ':', ':') - 1))"
 UNDONE = "exists (select 1 from event u where u.undo_of = e.id)"
 TRIED = "('control', 'repeat')"
+# CROSS JOIN: SQLite begins with the events, the newest first, and stops at the end of a page; it would sort them all otherwise.
 EVENTS = f"""
 select e.id, e.uid, e.at, e.sample, s.name, e.curator, e.action, e.old, e.new, e.reason, e.note, {KIND} as kind, e.look, e.blind,
     e.stands, {UNDONE} as undone, e.undo_of, i.acquired, e.queue, e.rank, e.run, e.ms
-from event e join sample s on s.id = e.sample left join image i on i.id = e.image
+from event e cross join sample s on s.id = e.sample left join image i on i.id = e.image
 """
 CONTROLS = """
 select v.at, v.curator, v.look, c.truth, c.shown, v.verdict from verdict v join control c on c.id = v.control
