@@ -122,7 +122,8 @@ def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) 
     look, control = looks.of_event(db, sample["id"], who, event.get("look"), shown) if action in DECIDING else (looks.FIRST, None)
     if control is not None:
         sample = {**dict(sample), "inventory_code": shown}
-    stands = action not in DECIDING or (look not in looks.BESIDE and sample["in_force"] == event.get("seen"))
+    settles = event.get("look") != looks.ADJUDICATION or look == looks.ADJUDICATION  # a settlement that is none overrules nothing
+    stands = action not in DECIDING or (look not in looks.BESIDE and settles and sample["in_force"] == event.get("seen"))
     row = {
         "uid": event["uid"], "sample": sample["id"], "curator": who, "action": action, "stands": int(stands),
         "note": _text(event, "note", longest=LONGEST_NOTE), "queue": _text(event, "queue"), "run": _text(event, "run"),

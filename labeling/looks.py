@@ -63,9 +63,14 @@ def _is_repeat(db: Database, sample: int, curator: str, shown: int) -> bool:
 
 
 def _may_settle(db: Database, sample: int, curator: str) -> bool:
-    role = db.execute("select role from curator where name = ?", [curator]).fetchone()
     conflict = db.execute("select 1 from review where sample = ? and state = 'conflict'", [sample]).fetchone()
-    return bool(conflict and role and team.ROLES.index(role["role"]) >= team.ROLES.index("reviewer"))
+    return conflict is not None and reviews(db, curator)
+
+
+def reviews(db: Database, curator: str) -> bool:
+    """Whether the curator is a reviewer or an administrator, and active."""
+    row = db.execute("select role from curator where name = ? and active = 1", [curator]).fetchone()
+    return row is not None and row["role"] in team.ROLES[team.ROLES.index("reviewer") :]
 
 
 def refresh(db: Database, sample: int) -> None:

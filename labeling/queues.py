@@ -170,6 +170,8 @@ def seek(
     db: Database, collection: str, queue: Queue, after: int | None, count: int, *, holder: str | None = None, curator: str = ""
 ) -> list[int]:
     """`following`, inside a transaction."""
+    if queue.look == looks.ADJUDICATION and not looks.reviews(db, curator):
+        return []
     place = [] if after is None else _place(db, queue, collection, after)
     sql, values = seek_sql(queue, collection, place, ">", holder=holder, curator=curator)
     return [row["id"] for row in db.execute(sql, [*values, count])]

@@ -5,7 +5,7 @@ import streamlit as st
 from data import catalogue
 from data.errors import UnknownSample
 from labeling import serving
-from pages.widgets import badges, card, chooser, queue_chooser, resources
+from pages.widgets import badges, card, chooser, inbox, queue_chooser, resources
 
 # The card needs the whole screen, and must not fade while the server is busy: it works ahead of it.
 STYLE = """<style>
@@ -21,6 +21,7 @@ queue = queue_chooser.queue(workspace, collection)
 with st.sidebar:
     badges.collection_badge(collection)
     st.caption("Every button names its key. **?** lists them all.")
+    inbox.badge(workspace, st.session_state["curator"].strip())
 
 sample = None
 if asked:

@@ -153,7 +153,8 @@ def test_a_reviewer_settles_a_conflict_and_a_curator_cannot(crew, field):
     rule(crew.store, second_share=1.0)
     say(crew, "ann", field)
     say(crew, "ben", field, "relabel", code=153, look="second")
-    outcome = say(crew, "cy", field, "unsure", look="adjudication", seen=None)
+    assert served(crew, "conflicts", "cy") == []
+    outcome = say(crew, "cy", field, "unsure", look="adjudication")
     assert (outcome.look, outcome.stands) == ("first", False)
     settled = say(crew, "ada", field, "relabel", code=153, look="adjudication", note="yellow in June")
     assert (settled.look, settled.stands) == ("adjudication", True)

@@ -7,7 +7,8 @@ const HELP = [
   ["↑ ↓", "earlier, later date"], ["Q  B", "this image is cloudy, has bad pixels"], ["V", "true colour, near infrared, NDVI, short wave"],
   ["N", "next vegetation index"], ["E", "10–90 % range of verified samples"],
   ["H", "the inventory of other years, with names"], ["M", "inventory pixels over the image"],
-  ["O", "the model's reading"], ["G", "the wall of thumbnails"], ["? or I", "this list; Esc closes"],
+  ["O", "the model's reading"], ["S", "samples that the model holds similar to this one"],
+  ["G", "the wall of thumbnails"], ["? or I", "this list; Esc closes"],
 ];
 
 const DECISIONS = {
@@ -115,10 +116,10 @@ function note(state) {
   if (state.noted?.sample === card.id) state.view.find(".sheet input").value = state.noted.text;
 }
 
-// To the wall of the same collection. Nothing is lost on the way: what is not saved yet lies in this browser.
-function wall(state) {
-  const url = new URL("wall", location.href);
-  url.searchParams.set("collection", state.data.collection.name);
+// To another page or queue of the same collection. Nothing is lost on the way: what is not saved yet lies in this browser.
+function go(state, page, query = {}) {
+  const url = new URL(page, location.href);
+  url.search = new URLSearchParams({ collection: state.data.collection.name, ...query });
   location.assign(url);
 }
 
@@ -155,7 +156,7 @@ function help(state) {
 const ANYTIME = new Set(["ArrowLeft", "z", "g", "?", "i", "restart"]); // they need no card on the screen
 const KEYS = {
   ...Object.fromEntries(Object.entries(DECISIONS).map(([key, [action, extra]]) => [key, (state) => state.act(action, extra)])),
-  a: agree, x: otherReason, c: otherClass, t: note, g: wall, "?": help, i: help,
+  a: agree, x: otherReason, c: otherClass, t: note, g: (state) => go(state, "wall"), s: (state) => go(state, "verify", { queue: `similar:${state.item.card.name}` }), "?": help, i: help,
   z: (state) => state.undo(),
   restart: (state) => state.restart(),
   ArrowLeft: (state) => state.step(-1),

@@ -358,7 +358,7 @@ class View {
     const { samples, open } = this.state.data.stats.queue;
     if (!this.state.order.length && !samples) return this.message("This queue is empty", "No sample belongs to it. Choose another queue in the sidebar.");
     if (!this.state.given && open) return this.message("Nothing here is free for you",
-      `${open} of its ${samples} samples are open: they lie on other curators' screens now, or they are your own work, which others look at. Choose another queue in the sidebar.`);
+      `${open} of its ${samples} samples are open: they lie on other curators' screens now, or they wait for somebody else: your own work for another curator, a conflict for a reviewer. Choose another queue in the sidebar.`);
     if (!this.state.given && !this.state.decided.length) return this.message("Everything here is decided", "Every sample of this queue has a decision. Train a model on them, or choose another queue in the sidebar.");
     const here = this.state.decided.length;
     this.message("End of the queue", `${here} decided in this sitting. ` + (open
