@@ -9,6 +9,8 @@ from data import versions as dataset_versions
 from data import workspace as workspaces
 from data.versions import Listed
 from data.workspace import Workspace
+from labeling import team
+from labeling.team import Activity
 from labeling.trust import agreement as measuring
 from labeling.trust.agreement import Agreement, SelfAgreement
 from modeling.studies import allowing, studydir, table
@@ -104,3 +106,9 @@ def agreement(workspace: Workspace, collection: str, unsure: str) -> tuple[Agree
     """How far curators agree with each other and with themselves, a few seconds old at most: a bootstrap each."""
     answers = measuring.ratings(workspace.store, collection, unsure=unsure)
     return measuring.measured(answers), measuring.with_self(workspace.store, collection, unsure=unsure)
+
+
+@st.cache_data(ttl=60, show_spinner="Counting the decisions")
+def activity(workspace: Workspace) -> dict[str, Activity]:
+    """What each curator did, a minute old at most: it reads every event."""
+    return team.activity(workspace.store)

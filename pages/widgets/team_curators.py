@@ -9,16 +9,19 @@ import streamlit as st
 
 from data.errors import CropcheckError, NotAllowed
 from data.store import Store
+from data.workspace import Workspace
 from labeling import leases, team
 from labeling.team import Activity, Curator
+from pages.widgets import resources
 from pages.widgets.plain import escaped
 
 NAME, ROLE, LOGIN, ACTIVE, DECISIONS, LAST = "Name", "Role", "Login", "Active", "Decisions", "Last decision (UTC)"
 CHANGES = {ROLE: "role", LOGIN: "login", ACTIVE: "active"}  # column -> argument of `labeling.team.change`
 
 
-def show(store: Store, collection: str, curator: str) -> None:
+def show(workspace: Workspace, collection: str, curator: str) -> None:
     """The table; for an administrator with a form to add a curator, and with roles, logins and activity to be changed in place."""
+    store = workspace.store
     known = team.curators(store)
     st.subheader("Curators")
     _say_result()
@@ -29,7 +32,7 @@ def show(store: Store, collection: str, curator: str) -> None:
     me = team.find(store, curator)
     leads = me.may(team.ADMINISTRATOR) if me else not known
     if known:
-        _table(store, known, leads=leads, curator=curator)
+        _table(workspace, known, leads=leads, curator=curator)
     if leads:
         _add(store, curator)
     elif known:
@@ -39,8 +42,8 @@ def show(store: Store, collection: str, curator: str) -> None:
     _at_work(store, collection)
 
 
-def _table(store: Store, known: list[Curator], *, leads: bool, curator: str) -> None:
-    frame = _frame(known, team.activity(store))
+def _table(workspace: Workspace, known: list[Curator], *, leads: bool, curator: str) -> None:
+    frame = _frame(known, resources.activity(workspace))
     columns = {
         ROLE: st.column_config.SelectboxColumn(options=team.ROLES, required=True, help="Each may do what the ones before it may."),
         LOGIN: st.column_config.TextColumn(help="What the company's login calls them, as a rule their e-mail address."),
@@ -54,7 +57,7 @@ def _table(store: Store, known: list[Curator], *, leads: bool, curator: str) -> 
     st.data_editor(frame, column_config=columns, hide_index=True, disabled=[NAME, DECISIONS, LAST], key=key)
     edits = st.session_state[key]["edited_rows"]
     st.button(
-        "Save changes", key="team.save", type="primary", disabled=not edits, on_click=_save, args=(store, curator, known, key),
+        "Save changes", key="team.save", type="primary", disabled=not edits, on_click=_save, args=(workspace.store, curator, known, key),
         help="Roles, logins and who is active. At least one active administrator stays.",
     )  # fmt: skip
 
