@@ -197,8 +197,9 @@ def _place(db: Database, wall: Wall, position: int) -> Place:
 def _count(db: Database, wall: Wall, before: Place | None = None) -> int:
     """How many entries there are in all, or before a place."""
     if before is None:
-        counted = "count(*)" if wall.layout == "images" else "count(distinct sample)"
-        return db.execute(f"select {counted} from image_look where collection = ?", [wall.collection]).fetchone()[0]
+        counted = "image_look" if wall.layout == "images" else "sample s"
+        there = "1" if wall.layout == "images" else "exists (select 1 from image_look l where l.sample = s.id)"
+        return db.execute(f"select count(*) from {counted} where collection = ? and {there}", [wall.collection]).fetchone()[0]
     sooner = ">" if wall.descending else "<"
     return db.execute(
         f"""select count(*) from image_look l indexed by image_look_{wall.column}
