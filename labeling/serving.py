@@ -13,6 +13,7 @@ from data.errors import CropcheckError, UnknownSample
 from data.workspace import Workspace
 from labeling import cards, controls, decisions, frugal, leases, looks, queues
 from labeling.queues import Queue
+from labeling.trust import agreement
 
 AHEAD = 32  # entries of the queue that are sent at once
 HOLD = (6, 48)  # entries that one holder has ahead, at least and at most: an eighth of what is open in the queue
@@ -172,6 +173,8 @@ class Desk:
         if not self.leases:
             found = queues.following(store, self.collection, self.queue, after, AHEAD, curator=self.curator)
             return self._entries(found), len(found) < AHEAD
+        if begin and self.queue.look == looks.SECOND:
+            agreement.ask_again(store, self.collection, agreement.measured(agreement.ratings(store, self.collection), resamples=1))
         with store.writing() as db:
             if begin:
                 leases.release(db, self.holder)

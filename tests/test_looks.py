@@ -421,3 +421,22 @@ def test_with_a_full_disk_nothing_is_acknowledged_and_the_reason_is_told(crew, f
     assert (said["saved"], said["errors"]) == ([], [])
     assert "cannot be used" in said["failure"]
     assert "disk not full" in said["failure"]
+
+
+def test_a_class_whose_agreement_is_low_is_looked_at_again_when_second_looks_begin(crew):
+    codes = (133, 136)
+    with crew.store.reading() as db:
+        barley, oat = (
+            [row[0] for row in db.execute("select id from sample where inventory_code = ? order by id", [code])] for code in codes
+        )
+    for sample in barley + oat:
+        say(crew, "ann", sample)
+    for other, samples in ((136, barley[:10]), (133, oat[:10])):  # ben puts every second one into the other class
+        for sample in samples[::2]:
+            say(crew, "ben", sample, look="second")
+        for sample in samples[1::2]:
+            say(crew, "ben", sample, "relabel", code=other, look="second")
+    answer = serving.answer(crew, CANADA, "cy", Queue("second"), None, None, holder="tab")
+    assert answer["stats"]["queue"]["open"] == len(barley + oat) - 20
+    held = {entry["sample"] for entry in answer["ahead"]["entries"]}
+    assert held | set(served(crew, "second", "ben")) == {*barley[10:], *oat[10:]}

@@ -114,7 +114,7 @@ class View {
     const north = card.lat >= 0 ? "N" : "S", east = card.lon >= 0 ? "E" : "W";
     this.find(".where").textContent =
       `${card.region} · ${card.year} · ${Math.abs(card.lat).toFixed(4)}° ${north} ${Math.abs(card.lon).toFixed(4)}° ${east}`;
-    this.find(".why").textContent = entry.reason;
+    this.find(".why").textContent = this.find(".why").title = entry.reason;
   }
 
   labels(card) {
