@@ -6,9 +6,10 @@ A workspace with simulated samples and their pixels is made (about 0.5 MB a samp
 and decided on with keys at the queue `unverified`, as `card_latency` does it and with its gauges: first quietly, then while so many
 other curators work and a run trains on one thread. Each of the others is a process of its own on the same store that asks
 `labeling.serving` as a browser does: a decision a second, a message every 1.5 s with what was decided, and the next cards fetched,
-pixels and all, twelve ahead. The floor is a page with one canvas, measured before the others come, and again under the same load.
+pixels and all, twelve ahead. The floor is a page with one canvas, measured before the others come and again beside them; the
+lower one counts.
 
-Target: p95 at most three times that of the floor without load.
+Target: p95 at most three times that of the floor.
 """
 
 import multiprocessing
@@ -79,9 +80,9 @@ def _measured(browser: Browser, workspace: Workspace, curators: int, presses: in
         card.locator('.card[data-unsaved="0"]').wait_for()
     finally:
         server.kill()
-    floor = figures["floor"]
+    floors = (figures["floor"], figures["floor_under_load"])
     figures |= {
-        "p95_ratio": _ratio(figures["card"], floor), "p95_ratio_under_load": _ratio(figures["card_under_load"], floor),
+        "p95_ratio": _ratio(figures["card"], floors), "p95_ratio_under_load": _ratio(figures["card_under_load"], floors),
         "others": _summary(told), "stored": decisions.tally(workspace.store, simulate.NAME)["decided"],
     }  # fmt: skip
     return figures
@@ -98,8 +99,9 @@ def _of(page: Page, presses: int) -> dict[str, dict[str, float]]:
     return measured(page, presses)
 
 
-def _ratio(found: dict, floor: dict) -> dict[str, float]:
-    return {gauge: round(found[gauge]["p95"] / floor[gauge]["p95"], 2) for gauge in found}
+def _ratio(found: dict, floors: tuple[dict, ...]) -> dict[str, float]:
+    """Of p95 to that of the lower floor: a moment when the machine was busy with something else must not flatter the card."""
+    return {gauge: round(found[gauge]["p95"] / min(floor[gauge]["p95"] for floor in floors), 2) for gauge in found}
 
 
 @contextmanager
