@@ -61,7 +61,7 @@ def answer(
         ahead and behind (entries), cards, pictures, states, stats, recent, and what all cards share.
     """
     store, message = workspace.store, message or {}
-    outcomes, failure = _recorded(workspace, collection, curator, message.get("events") or [], holder)
+    outcomes, failure = recorded(workspace, collection, curator, message.get("events") or [], holder)
     window = f"{collection}|{queue}"
     if message.get("restart") or isinstance(message.get("begin"), int):
         start = start_of(workspace, collection, queue, message.get("begin"))
@@ -88,10 +88,13 @@ def answer(
     }  # fmt: skip
 
 
-def _recorded(
-    workspace: Workspace, collection: str, curator: str, events: list[dict], holder: str | None
+def recorded(
+    workspace: Workspace, collection: str, curator: str, events: list[dict], holder: str | None = None
 ) -> tuple[list[decisions.Outcome], str | None]:
-    """The outcomes, or why nothing could be stored; the client then keeps what it has and tries again."""
+    """Store what a component sent: the outcomes, or why nothing could be stored; the client then keeps what it has and tries again.
+
+    What cannot be an event is kept as it is, see `labeling.decisions.keep_refused`: the client need not keep it.
+    """
     if not events:
         return [], None
     try:

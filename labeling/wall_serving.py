@@ -9,10 +9,10 @@ from typing import Any
 
 from data import catalogue, display
 from data.catalogue import Collection
-from data.errors import BadInput, CropcheckError
+from data.errors import BadInput
 from data.store import Store
 from data.workspace import Workspace
-from labeling import decisions, serving, suspicion, thumbnails, wall
+from labeling import serving, suspicion, thumbnails, wall
 from labeling.wall import LAYOUTS, SHOWS, SORTS, TILES, Place, Wall
 
 VIEWS = ("true", "nir")  # that V cycles through, where the bands have them
@@ -56,7 +56,7 @@ def answer(workspace: Workspace, collection: str, curator: str, start: tuple[Wal
     store = workspace.store
     entry = catalogue.collection(store, collection)
     suspicion.require_pictures(entry)
-    outcomes, failure = _recorded(workspace, collection, curator, (message or {}).get("events") or [])
+    outcomes, failure = serving.recorded(workspace, collection, curator, (message or {}).get("events") or [])
     known = message if message and message.get("collection") == collection else {}
     page, sprite, error = None, None, None
     try:
@@ -74,18 +74,6 @@ def answer(workspace: Workspace, collection: str, curator: str, start: tuple[Wal
         "progress": asdict(wall.progress(store, collection)),
         "steps": None if known else wall.steps(store, collection, curator),
     }  # fmt: skip
-
-
-def _recorded(workspace: Workspace, collection: str, curator: str, events: list[dict]) -> tuple[list[decisions.Outcome], str | None]:
-    """The outcomes, or why nothing could be stored; the client then keeps what it has and tries again."""
-    if not events:
-        return [], None
-    try:
-        outcomes = decisions.record(workspace.store, collection, curator, events)
-        decisions.keep_refused(workspace.store, collection, curator, events, outcomes)
-        return outcomes, None
-    except CropcheckError as error:
-        return [], str(error)
 
 
 def _record(collection: Collection) -> dict[str, Any]:
