@@ -38,7 +38,7 @@ def started(monkeypatch) -> list[tuple[list[str], str | None]]:
     """What the page starts, noted instead of started: command lines and the collections that they make."""
     noted = []
 
-    def start(workspace, argv, title, *, makes=None):
+    def start(workspace, argv, title, *, makes=None, module="data"):
         noted.append((list(argv), makes))
         return "noted"
 

@@ -13,11 +13,13 @@ from click.testing import CliRunner
 from PIL import Image
 from scipy import stats
 
-from data import catalogue, display, shards
+from data import catalogue, display, jobs, shards
 from data.errors import BadInput, PixelsUnreadable, UnknownCollection
 from labeling import decisions, suspicion, thumbnails, wall, wall_serving
 from labeling.__main__ import main
 from labeling.wall import Wall
+from pages.widgets import wall_preparing
+from tests.browser.test_loop import wait_for
 from tests.kinds_world import FREE, MONTHLY
 from tests.test_pages import opened, texts
 
@@ -408,12 +410,22 @@ def test_a_damaged_shard_stops_the_preparation_with_its_name(demo, tmp_path):
 # --- page and command -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_offers_to_prepare_the_wall_and_then_shows_it(demo):
+def test_the_page_prepares_the_wall_of_a_small_collection_at_once(demo):
     app = opened("wall")
     app.selectbox(key="collection").set_value(CANADA).run()
-    assert app.button(key="wall.prepare").label == "Prepare the wall"
+    assert not app.exception
+    assert not [button for button in app.button if button.key == "wall.prepare"]
+    assert suspicion.state(demo.store, CANADA).ready
+
+
+def test_the_page_offers_to_prepare_the_wall_of_a_large_one_in_the_background(demo, monkeypatch):
+    monkeypatch.setattr(wall_preparing, "FEW", 500)
+    app = opened("wall")
+    app.selectbox(key="collection").set_value(CANADA).run()
     assert "891 of 891 images are new to the wall" in texts(app)
-    suspicion.prepare(demo, CANADA)
+    app.button(key="wall.prepare").click().run()
+    wait_for(lambda: suspicion.state(demo.store, CANADA).ready)
+    wait_for(lambda: [job.state for job in jobs.listing(demo)] == ["finished"])
     app.run()
     assert not app.exception
     assert not [button for button in app.button if button.key == "wall.prepare"]

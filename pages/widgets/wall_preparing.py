@@ -1,4 +1,4 @@
-"""What comes before a wall: its figures are worked out from the pixels once, by a job that this shows and starts."""
+"""What comes before a wall: its figures are worked out from the pixels once, at once where they are few, else by a job that this shows."""
 
 import streamlit as st
 
@@ -9,11 +9,15 @@ from labeling import suspicion
 from pages.widgets import data_job
 
 FORM = "wall"
+FEW = 3_000  # images that are not worth a job: they take about a second
 
 
 def show(workspace: Workspace, collection: Collection) -> None:
     """Nothing where all is ready; else the job and a button for it, and the end of the page unless some images are ready."""
     state = suspicion.state(workspace.store, collection.name)
+    if not state.ready and state.images <= FEW:
+        with st.spinner(f"Looking at {state.images:,} images"):
+            state = suspicion.prepare(workspace, collection.name)
     if state.ready:
         return
     argv = ("wall", "--collection", collection.name)

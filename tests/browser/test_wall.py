@@ -4,10 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from data import jobs
 from labeling import decisions, suspicion, wall
 from labeling.wall import Wall
-from tests.browser.test_loop import wait_for
 
 FIELDS, PARCELS, CANADA = "bavaria-2018", "bavaria-parcels-2018", "canada-simulated-2019"
 PATIENCE = 60_000  # ms; a busy machine draws slowly
@@ -266,11 +264,3 @@ def test_all_of_a_collection_can_be_screened_to_its_end(server, page: Page):
     expect(shown.locator(".tile.looked")).to_have_count(0)
     saved(shown)
     assert wall.progress(server.workspace.store, FIELDS).looked == 0
-
-
-def test_the_page_prepares_the_wall_in_the_background(server, page: Page):
-    page.goto(f"{server.url}/wall?collection={CANADA}")
-    page.get_by_role("button", name="Prepare the wall").click()
-    wait_for(lambda: suspicion.state(server.workspace.store, CANADA).ready)
-    painted(page)
-    assert [job.state for job in jobs.listing(server.workspace)] == ["finished"]
