@@ -205,7 +205,7 @@ def states(store: Store, samples: list[int], *, curator: str = "", look: str = l
 
 
 def _state(db: Database, sample: int, sight: sights.Sight) -> dict[str, Any]:
-    return {"decision": sight.own, "flagged": False} if sight.alone else _states(db, [sample])[sample]
+    return {"decision": sight.own, "flagged": sight.flagged} if sight.alone else _states(db, [sample])[sample]
 
 
 def _states(db: Database, samples: list[int]) -> dict[int, dict[str, Any]]:

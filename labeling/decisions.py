@@ -64,11 +64,11 @@ def record(
         collection, curator: of every event that does not name its own `collection` or `curator`.
         events: dicts with `uid`, `sample` and `action` (agree, relabel, reject, unsure, flag, quality, undo); by action `code`
             (relabel), `reason` (reject: mixed, not_cropland, no_signal, other), `image` and `quality` (ok, cloud, bad), `undo_of`
-            (the uid of an own event); and as wished `name` (of the sample, checked), `note`, `queue`, `rank`, `run`, `ms` and
-            `seen`: the uid of the decision that was in force on the card, or None; `kind` (of the queue's entry), `look` (second or
-            adjudication, where it was served as that), `shown` (the code that the card gave as the inventory's) and `blind`
-            (whether it gave none). A decision on a sample whose decision in force is another than `seen` is kept as a second
-            opinion and overwrites nothing. A curator whom nobody knows joins the team.
+            (the uid of an own event), `flagged` (whether a flag shall be on; left out, it turns over); and as wished `name` (of the
+            sample, checked), `note`, `queue`, `rank`, `run`, `ms` and `seen`: the uid of the decision that was in force on the card,
+            or None; `kind` (of the queue's entry), `look` (second or adjudication, where it was served as that), `shown` (the code
+            that the card gave as the inventory's) and `blind` (whether it gave none). A decision on a sample whose decision in force
+            is another than `seen` is kept as a second opinion and overwrites nothing. A curator whom nobody knows joins the team.
         holder: the tab or process that leased the samples; decided ones are given back.
         overrule: undo other curators' events too, for an administrator.
 
@@ -119,7 +119,9 @@ def _append(db: Database, collection: str, curator: str, event: dict[str, Any]) 
     sample = _sample(db, event, event.get("collection") or collection)
     action = _one_of(event, "action", tuple(ACTIONS))
     shown = _whole(event, "shown")
-    look, control = looks.of_event(db, sample["id"], who, event.get("look"), shown) if action in DECIDING else (looks.FIRST, None)
+    look, control = looks.FIRST, None
+    if action in DECIDING:
+        look, control = looks.of_event(db, sample["id"], who, event.get("look"), shown, event.get("seen"))
     if control is not None:
         sample = {**dict(sample), "inventory_code": shown}
     settles = event.get("look") != looks.ADJUDICATION or look == looks.ADJUDICATION  # a settlement that is none overrules nothing
@@ -195,7 +197,8 @@ def _unsure(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flag(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
-    return {"old": str(sample["flagged"]), "new": str(1 - sample["flagged"])}
+    wanted = event.get("flagged")  # who does not see another's flag must not take it off unknowingly
+    return {"old": str(sample["flagged"]), "new": str(int(wanted) if isinstance(wanted, bool) else 1 - sample["flagged"])}
 
 
 def _quality(db: Database, sample: Row, event: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +260,8 @@ def _whole(event: dict[str, Any], key: str) -> int | None:
 
 
 RECENT = """
-select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands or e.look <> 'first' as stands, e.at, e.image, e.old
+select e.uid, e.sample, s.name, e.action, e.new, e.reason, e.note, e.seen, e.stands or e.look <> 'first' as stands, e.at, e.image,
+    case e.action when 'quality' then e.old end as old
 from event e join sample s on s.id = e.sample
 where e.curator = ? and s.collection = ? and (? is null or e.sample = ?) and e.action != 'undo'
     and not exists (select 1 from event u where u.undo_of = e.id)
@@ -268,7 +272,8 @@ order by e.id desc limit ?
 def recent(store: Store, collection: str, curator: str, count: int, *, sample: int | None = None) -> list[dict[str, Any]]:
     """The curator's newest events in the collection, or on one sample of it, that are not undone, newest first.
 
-    stands: 0 only for what became a second opinion unasked; what was served as one, or as a control, looks like any other.
+    stands: 0 only for what became a second opinion unasked; what was served as one, or as a control, looks like any other. old: of an
+    image's quality; the label before a decision may be what the curator is not to see.
     """
     with store.reading() as db:
         return [dict(row) for row in db.execute(RECENT, [curator, collection, sample, sample, count])]

@@ -21,21 +21,27 @@ SHARES = 10_000  # of which a policy's share is counted
 SPOKEN = """
 select event, curator, look, verdict from verdict where sample = ? and look in ('first', 'second', 'adjudication') order by event
 """
-OPEN_CONTROL = """
-select c.id, c.shown from control c where c.curator = ? and c.sample = ?
-    and not exists (select 1 from verdict v where v.control = c.id and v.sample = c.sample)
+PLACED = """
+select c.id, c.shown, s.inventory_code, (
+    select v.uid from verdict v where v.control = c.id and v.sample = c.sample order by v.event desc limit 1) as answer
+from control c join sample s on s.id = c.sample where c.curator = ? and c.sample = ?
 """
 
 
-def of_event(db: Database, sample: int, curator: str, asked: str | None, shown: int | None) -> tuple[str, int | None]:
+def of_event(
+    db: Database, sample: int, curator: str, asked: str | None, shown: int | None, seen: str | None = None
+) -> tuple[str, int | None]:
     """What a decision is that a curator makes now, and the control that it answers.
+
+    Who changes their answer to a control answers it again. A label that is shown only there never counts as any other answer.
 
     Args:
         asked: the look that the client was given the sample for; second and adjudication count only where they can be.
         shown: the code that the card gave as the inventory's.
+        seen: the uid of the decision that was on the card.
     """
-    control = open_control(db, sample, curator)
-    if control is not None and control["shown"] == shown:
+    control = control_of(db, sample, curator)
+    if control is not None and control["shown"] == shown and (control["answer"] in (None, seen) or shown != control["inventory_code"]):
         return (REPEAT if _is_repeat(db, sample, curator, shown) else CONTROL), control["id"]
     if asked == SECOND and may_look_again(db, sample, curator):
         return SECOND, None
@@ -44,9 +50,9 @@ def of_event(db: Database, sample: int, curator: str, asked: str | None, shown: 
     return FIRST, None
 
 
-def open_control(db: Database, sample: int, curator: str):
-    """The control (id, shown) that the curator has on this sample and has not answered, or None."""
-    return db.execute(OPEN_CONTROL, [curator, sample]).fetchone()
+def control_of(db: Database, sample: int, curator: str):
+    """The control (id, shown, inventory_code, answer: the uid of the newest one in force) that the curator has on this sample, or None."""
+    return db.execute(PLACED, [curator, sample]).fetchone()
 
 
 def may_look_again(db: Database, sample: int, curator: str) -> bool:

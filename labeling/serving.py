@@ -62,7 +62,7 @@ def answer(
     """
     store, message = workspace.store, message or {}
     outcomes, failure = recorded(workspace, collection, curator, message.get("events") or [], holder)
-    window = f"{collection}|{queue}"
+    window = f"{collection}|{queue}|{curator}"  # what one curator was given is nothing for another
     if message.get("restart") or isinstance(message.get("begin"), int):
         start = start_of(workspace, collection, queue, message.get("begin"))
     known = message if message.get("window") == window else {}

@@ -448,7 +448,7 @@ def test_cloudy_dates_fill_what_room_clear_ones_leave_the_clearest_first():
 
 def test_pictures_are_served_with_the_next_answer(kinds, long_season):
     queue, lacking = Queue("all"), [image["id"] for image in long_season["images"] if image["tile"] is None][:2]
-    window = f"{FREE}|{queue}"
+    window = f"{FREE}|{queue}|ann"
     message = {"n": 1, "window": window, "pictures": {"sample": long_season["id"], "images": [*lacking, "no number"]}}
     answer = serving.answer(kinds, FREE, "ann", queue, None, message)
     assert answer["pictures"]["images"] == lacking

@@ -9,6 +9,8 @@ from data.store import Store
 from labeling import cards, controls, decisions, looks, policy, queues, serving, team
 from labeling.policy import Policy
 from labeling.queues import Entry, Queue
+from labeling.trust import agreement
+from labeling.trust import controls as trust
 
 FIELDS, CANADA = "bavaria-2018", "canada-simulated-2019"
 QUIET = Policy(second_share=0.0, control_share=0.0)
@@ -341,7 +343,53 @@ def test_an_undone_answer_leaves_the_control_open(crew):
     said = say(crew, "cy", tried["sample"], shown=tried["shown"], seen=None)
     decisions.record(crew.store, CANADA, "cy", [{"uid": "z", "sample": tried["sample"], "action": "undo", "undo_of": said.uid}])
     with crew.store.reading() as db:
-        assert looks.open_control(db, tried["sample"], "cy")["id"] == tried["id"]
+        assert looks.control_of(db, tried["sample"], "cy")["answer"] is None
+    assert say(crew, "cy", tried["sample"], "unsure", shown=tried["shown"], seen=None).look == "control"
+
+
+@pytest.mark.parametrize("seen", ["its own answer", None])
+def test_who_changes_an_answer_to_a_control_answers_it_again_and_the_wrong_label_is_nobodys_opinion(crew, seen):
+    tried = control(crew, "cy", wrong=True)
+    first = say(crew, "cy", tried["sample"], "unsure", shown=tried["shown"], seen=None)
+    second = say(crew, "cy", tried["sample"], shown=tried["shown"], seen=first.uid if seen else None)
+    assert (second.stored, second.look, second.stands) == (True, "control", False)
+    assert review(crew, tried["sample"])[0] == "agreed"
+    (record,) = [one for one in trust.records(crew.store, CANADA) if one.curator == "cy"]
+    assert (record.false_accepts.hits, record.false_accepts.of) == (1, 1)
+
+
+def test_what_came_again_as_a_repeat_can_be_decided_anew_afterwards(crew):
+    samples = sample_numbers(crew)
+    for sample in samples[:120]:
+        say(crew, "ann", sample)
+    rule(crew.store, repeat_share=1.0)
+    mix(crew, "ann", samples[120:125])
+    tried = placed(crew)[0]
+    first = say(crew, "ann", tried["sample"], "unsure", shown=tried["shown"], seen=None)
+    assert say(crew, "ann", tried["sample"], "reject", reason="mixed", shown=tried["shown"], seen=first.uid).look == "repeat"
+    assert [one.units for one in agreement.with_self(crew.store, CANADA)] == [1]
+    own = cards.card(crew, tried["sample"], curator="ann")["decision"]
+    again = say(crew, "ann", tried["sample"], "reject", uid="anew", reason="other", shown=tried["shown"], seen=own["uid"])
+    assert (again.look, again.stands, in_force(crew, tried["sample"])) == ("first", True, "anew")
+
+
+def test_what_others_said_of_a_control_does_not_come_with_the_curators_own_answers(crew):
+    tried = control(crew, "cy", wrong=True)
+    say(crew, "cy", tried["sample"], shown=tried["shown"], seen=None)
+    (row,) = decisions.recent(crew.store, CANADA, "cy", 1)
+    assert (row["new"], row["old"], row["stands"]) == (str(tried["shown"]), None, 1)
+
+
+def test_a_flag_that_a_second_look_does_not_show_is_not_taken_off_by_flagging(crew, field):
+    say(crew, "ann", field)
+    say(crew, "ann", field, "flag", flagged=True)
+    assert not cards.card(crew, field, curator="ben", look="second")["flagged"]
+    said = say(crew, "ben", field, "flag", flagged=True)
+    assert cards.states(crew.store, [field])[field]["flagged"]
+    assert cards.card(crew, field, curator="ben", look="second")["flagged"]
+    say(crew, "ben", field, "undo", undo_of=said.uid)
+    assert not cards.card(crew, field, curator="ben", look="second")["flagged"]
+    assert cards.states(crew.store, [field])[field]["flagged"]
 
 
 def test_a_team_of_one_is_tried_with_its_own_older_work_where_the_rules_ask_for_it(crew):

@@ -148,3 +148,11 @@ def test_a_sample_whose_pixels_are_gone_does_not_stop_the_queue(demo):
 def test_the_workspace_is_named_without_its_path(demo, empty):
     assert serving.workspace_key(demo) != serving.workspace_key(empty)
     assert len(serving.workspace_key(demo)) == 12
+
+
+def test_another_curator_at_the_same_card_begins_anew(demo):
+    first = answer(demo)
+    assert not answer(demo, known(first))["initial"]
+    other = serving.answer(demo, FIELDS, "ben", ALL, None, known(first))
+    assert other["initial"]
+    assert len(other["cards"]) == serving.CARDS_AT_ONCE

@@ -25,7 +25,7 @@ LEAST_TIMED = 30  # decisions with a time
 QUICK = 1 / 3  # of the others' median
 
 SAID = """
-select v.curator, v.look, v.blind, v.verdict, v.action, coalesce(v.kind, '') as kind, v.ms, c.truth, c.shown
+select v.curator, v.look, v.control, v.blind, v.verdict, v.action, coalesce(v.kind, '') as kind, v.ms, c.truth, c.shown
 from verdict v left join control c on c.id = v.control where v.collection = ? order by v.event
 """
 
@@ -101,7 +101,7 @@ def visible(store: Store, found: Sequence[Record], viewer: str) -> list[Record]:
 
 
 def _record(curator: str, own: list[dict], others: list[dict]) -> Record:
-    answered = [row for row in own if row["look"] == "control" and row["truth"] is not None]
+    answered = {row["control"]: row for row in own if row["look"] == "control"}.values()  # the newest answer to each
     wrong = [row for row in answered if row["truth"] != row["shown"]]
     right = [row for row in answered if row["truth"] == row["shown"]]
     false_accepts = Share(sum(row["verdict"] == str(row["shown"]) for row in wrong), len(wrong))

@@ -106,6 +106,10 @@ class Card {
   // Joins the entries to the part of the queue that is known, or begins anew where the queue is another.
   follow(data) {
     if (data.window !== this.window || this.restarting) {
+      if (data.window !== this.window) {
+        this.items.clear(); // another look, or another curator, may see less on the same card
+        this.view.painted = null;
+      }
       if (!data.initial) return this.restart(this.restarting ?? {});
       this.window = data.window;
       this.restarting = null;
@@ -172,16 +176,19 @@ class Card {
     if (this.entry?.sample === sample) this.view.redraw();
   }
 
+  // What waits in this browser of this curator's, who neither sees nor takes back what somebody else left there.
+  own() { return this.unsaved.list().filter((event) => event.curator === this.data.curator); }
+
   // What this browser knows and the server did not when it drew the card.
   replay(card) {
-    const undone = new Set(this.unsaved.of(card.id).map((event) => event.undo_of));
-    for (const event of this.unsaved.of(card.id)) if (event.action !== "undo" && !undone.has(event.uid)) applyEvent(card, event);
+    const own = this.own().filter((event) => event.sample === card.id), undone = new Set(own.map((event) => event.undo_of));
+    for (const event of own) if (event.action !== "undo" && !undone.has(event.uid)) applyEvent(card, event);
   }
 
   applyStates(states) {
     for (const [sample, state] of Object.entries(states)) {
       const item = this.items.get(Number(sample));
-      if (item && !this.unsaved.of(Number(sample)).length) Object.assign(item.card, state);
+      if (item && !this.own().some((event) => event.sample === Number(sample))) Object.assign(item.card, state);
     }
     if (this.ready) this.view.labels(this.item.card);
   }
@@ -313,7 +320,7 @@ class Card {
 
   // Takes back the newest own event that is not taken back yet, and returns to its sample.
   undo() {
-    const waiting = this.unsaved.list();
+    const waiting = this.own();
     const undone = new Set(waiting.filter((event) => event.action === "undo").map((event) => event.undo_of));
     const mine = waiting.filter((event) => event.action !== "undo" && event.collection === this.data.collection.name).reverse();
     const target = [...mine, ...this.data.recent.filter((row) => !this.unsaved.events.has(row.uid))].find((event) => !undone.has(event.uid));
@@ -354,7 +361,7 @@ function applyEvent(card, event) {
       uid: event.uid, curator: event.curator, action: agreed ? "agree" : event.action, code: event.code ?? card.code,
       reason: event.reason, note: event.note, at: new Date(event.t).toISOString(),
     };
-  } else if (event.action === "flag") card.flagged = !card.flagged;
+  } else if (event.action === "flag") card.flagged = event.flagged ?? !card.flagged;
   else if (event.action === "quality") {
     const image = card.images.find((found) => found.id === event.image);
     event.old = image.quality;

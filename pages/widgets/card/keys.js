@@ -12,7 +12,7 @@ const HELP = [
 ];
 
 const DECISIONS = {
-  u: ["unsure", {}], f: ["flag", {}],
+  u: ["unsure", {}],
   j: ["reject", { reason: "mixed" }], k: ["reject", { reason: "not_cropland" }], l: ["reject", { reason: "no_signal" }],
 };
 
@@ -156,7 +156,7 @@ function help(state) {
 const ANYTIME = new Set(["ArrowLeft", "z", "g", "?", "i", "restart"]); // they need no card on the screen
 const KEYS = {
   ...Object.fromEntries(Object.entries(DECISIONS).map(([key, [action, extra]]) => [key, (state) => state.act(action, extra)])),
-  a: agree, x: otherReason, c: otherClass, t: note, g: (state) => go(state, "wall"), s: (state) => go(state, "verify", { queue: `similar:${state.item.card.name}` }), "?": help, i: help,
+  a: agree, f: (state) => state.act("flag", { flagged: !state.item.card.flagged }), x: otherReason, c: otherClass, t: note, g: (state) => go(state, "wall"), s: (state) => go(state, "verify", { queue: `similar:${state.item.card.name}` }), "?": help, i: help,
   z: (state) => state.undo(),
   restart: (state) => state.restart(),
   ArrowLeft: (state) => state.step(-1),

@@ -43,10 +43,6 @@ class Unsaved {
   list() {
     return [...this.events.values()].sort((a, b) => a.t - b.t || a.seq - b.seq);
   }
-
-  of(sample) {
-    return this.list().filter((event) => event.sample === sample);
-  }
 }
 
 // The tabs of this browser by the name under which the server leases samples to them: what a closed one held, the next one takes over.

@@ -316,12 +316,12 @@ class View {
 
   log() {
     const { data, unsaved } = this.state;
-    const waiting = unsaved.list();
+    const waiting = this.state.own();
     const undone = new Set(waiting.map((event) => event.undo_of));
     const own = waiting.filter((event) => event.action !== "undo").reverse().map((event) => ({ ...event, new: event.code, waiting: true }));
     const rows = [...own, ...data.recent.filter((row) => !unsaved.events.has(row.uid))].filter((row) => !undone.has(row.uid)).slice(0, 10);
     this.find(".recent").innerHTML = rows.map((row) => {
-      const text = decisionText(this.collection, { ...row, code: row.new, quality: row.quality ?? row.new, flagged: row.new !== "0" });
+      const text = decisionText(this.collection, { ...row, code: row.new, quality: row.quality ?? row.new, flagged: row.flagged ?? row.new !== "0" });
       const mark = row.waiting ? "not saved yet" : row.stands ? "" : "second opinion";
       return `<li class="${row.waiting ? "waiting" : ""}"><b>${escapeText(row.name)}</b> ${escapeText(text)} <small>${mark}</small></li>`;
     }).join("");

@@ -135,7 +135,7 @@ class Wall extends Marks {
     for (const event of waiting) {
       const tile = tiles.get(event.image);
       if (!tile || event.action !== "quality" || undone.has(event.uid)) continue;
-      tile.mine.push([event.uid, tile.quality]);
+      if (event.curator === this.data.curator) tile.mine.push([event.uid, tile.quality]);
       Object.assign(tile, { quality: event.quality, looked: 1 });
     }
   }
