@@ -306,3 +306,20 @@ def test_the_sidebars_notice_counts_what_is_unread_and_leads_to_it(world, monkey
         world.settle(sample)
     links = {(link.proto.label, link.proto.page) for link in opened(BOB).sidebar.get("page_link")}
     assert links == {("2 reviews of your work", "review")}
+
+
+def test_the_overview_names_what_others_wait_for(world):
+    world.says(ANN, world.samples[0], "unsure")
+    world.conflict(world.samples[1])
+
+    def shown(curator: str) -> list[str]:
+        app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+        app.session_state["curator"] = curator
+        app.session_state["collection"] = FIELDS
+        app.run()
+        assert not app.exception
+        return [button.label for button in app.button if button.key in ("overview.second", "overview.conflicts")]
+
+    assert shown(ANN) == []  # the conflict is her own
+    assert shown(BOB) == ["Give a second look"]
+    assert shown(CYD) == ["Give a second look", "Settle conflicts"]

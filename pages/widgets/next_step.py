@@ -5,6 +5,8 @@ import streamlit as st
 from data.catalogue import Collection
 from data.info import Progress
 from data.workspace import Workspace
+from labeling import queues, reviews
+from labeling.queues import Queue
 from modeling import runs
 
 ENOUGH_VERIFIED = 20
@@ -32,3 +34,20 @@ def show(workspace: Workspace, collection: Collection, progress: Progress) -> No
         if st.button(label, type="primary", key="overview.next", icon=":material/arrow_forward:"):
             st.switch_page(page, query_params=here)
         st.markdown(text)
+    _team(workspace, collection)
+
+
+def _team(workspace: Workspace, collection: Collection) -> None:
+    """What others wait for: second looks and conflicts that the curator may take; nothing where there is none."""
+    curator = st.session_state["curator"]
+    found = reviews.counts(workspace.store, collection.name, curator)
+    waiting = {
+        "second": ("Give a second look", f"{found.for_you:,} decisions of others wait for a second look."),
+        "conflicts": ("Settle conflicts", f"In {found.states.get('conflict', 0):,} samples two curators differ."),
+    }
+    for kind, (label, text) in waiting.items():
+        if queues.following(workspace.store, collection.name, Queue(kind), None, 1, curator=curator):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                if st.button(label, key=f"overview.{kind}", icon=":material/group:"):
+                    st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": kind})
+                st.markdown(text)
