@@ -369,6 +369,11 @@ create table review (
 );
 create index review_state on review (collection, state, sample);
 create index review_order on review (collection, sample);
+insert into review (sample, collection, state, first, why)
+    select s.id, s.collection, 'due', d.curator, case d.action when 'unsure' then 'unsure' else 'flagged' end
+    from sample s join event d on d.id = s.decision where (d.action = 'unsure' or s.flagged) and not exists (
+        select 1 from event o where o.sample = s.id and o.curator <> d.curator collate nocase
+            and o.action in ('agree', 'relabel', 'reject', 'unsure') and not exists (select 1 from event u where u.undo_of = o.id));
 create index curator_role on curator (role, active);
 
 -- Decisions that could not be stored as events, whole: nothing that a curator said is lost.
@@ -471,6 +476,35 @@ create trigger image_is_screened_anew after update of clear, quality on image
 begin delete from image_look where image = new.id; end;
 """
 
+FRONTS = """
+-- What is still to be done stands beside the order of each queue, in one index: its first sample is one seek however much is done.
+drop index queue_entry_open;
+create index queue_entry_open on queue_entry (queue, open, rank, sample);
+
+alter table sample add column region text;  -- the site's, kept by triggers
+update sample set region = (select region from site where id = sample.site);
+create trigger sample_has_its_region after insert on sample
+begin update sample set region = (select region from site where id = new.site) where id = new.id; end;
+create trigger site_changes_its_region after update of region on site
+begin update sample set region = new.region where site = new.id; end;
+create index sample_region      on sample (collection, region, site, year);
+create index sample_region_open on sample (collection, region, decision, site, year);
+
+alter table suspect add column open integer not null default 1 check (open in (0, 1));     -- kept by triggers: not decided since the run
+update suspect set open = 0 where exists (
+    select 1 from sample s where s.id = suspect.sample and s.decision > (select last_event from run r where r.name = suspect.run));
+create index suspect_sample on suspect (sample, run);
+create index suspect_open   on suspect (run, open, rank, sample);
+create trigger suspect_was_decided after insert on suspect
+when exists (select 1 from sample s where s.id = new.sample and s.decision > (select last_event from run r where r.name = new.run))
+begin update suspect set open = 0 where run = new.run and sample = new.sample; end;
+create trigger suspect_is_open after update of decision on sample when old.decision is not new.decision
+begin
+    update suspect set open = new.decision is null or new.decision <= (select last_event from run r where r.name = suspect.run)
+    where sample = new.id;
+end;
+"""
+
 
 def _execute(db: Database, script: str) -> None:
     """Run `script` statement by statement: executescript() would commit the migration's transaction first."""
@@ -521,3 +555,8 @@ def team(db: Database) -> None:
 @migrations()
 def screened(db: Database) -> None:
     _execute(db, SCREENED)
+
+
+@migrations()
+def fronts(db: Database) -> None:
+    _execute(db, FRONTS)

@@ -17,8 +17,10 @@ CURATOR, REVIEWER, ADMINISTRATOR = "curator", "reviewer", "administrator"
 ROLES = (CURATOR, REVIEWER, ADMINISTRATOR)  # each may do what the ones before it may
 LONGEST_NAME = 80
 
+# Events from before there was a team may spell a name in other letters.
 ACTIVITY = """
-select curator, sum(action in ('agree', 'relabel', 'reject', 'unsure')) as decisions, max(at) as last from event group by curator
+select c.name as curator, sum(e.action in ('agree', 'relabel', 'reject', 'unsure')) as decisions, max(e.at) as last
+from event e join curator c on c.name = e.curator group by c.name
 """
 
 

@@ -16,6 +16,8 @@ from data.errors import StoreTooNew, WorkspaceError
 from data.schema import migrations
 from data.store import Store
 from data.workspace import Workspace
+from labeling import team
+from labeling.trust import controls
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, SLOTS = 3, 2
@@ -251,6 +253,27 @@ def test_an_older_database_keeps_its_splits_and_runs_when_it_is_brought_up_to_da
     assert rows(store, "pragma foreign_key_check") == []
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"), store.writing() as db:
         db.execute("delete from split")
+
+
+def test_an_older_database_gets_a_team_with_one_name_a_curator_and_their_open_questions(tmp_path):
+    path = tmp_path / "cropcheck.db"
+    older = Database(sqlite3.connect(path))
+    migrations.apply(older, stop_before="team")
+    fill(older)
+    append(older, "unsure", 1, curator="Zoe")
+    append(older, "agree", 2, curator="zoe", new=str(CODE))
+    append(older, "flag", 2, curator="zoe", old="0", new="1")
+    append(older, "agree", 3, curator="ZOE", new=str(CODE))
+    older.conn.commit()
+    older.conn.close()
+
+    store = Store(path)
+    store.migrate()
+    assert rows(store, "select name, role from curator") == [{"name": "Zoe", "role": "administrator"}]
+    assert {name: done.decisions for name, done in team.activity(store).items()} == {"Zoe": 3}
+    assert [(record.curator, record.decisions) for record in controls.records(store, "c")] == [("Zoe", 3)]
+    due = rows(store, "select sample, state, first, why from review order by sample")
+    assert [tuple(row.values()) for row in due] == [(1, "due", "Zoe", "unsure"), (2, "due", "zoe", "flagged")]
 
 
 def test_a_workspace_that_cannot_be_written_says_so_with_the_way_out(tmp_path):

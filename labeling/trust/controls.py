@@ -25,7 +25,8 @@ LEAST_TIMED = 30  # decisions with a time
 QUICK = 1 / 3  # of the others' median
 
 SAID = """
-select v.curator, v.look, v.control, v.blind, v.verdict, v.action, coalesce(v.kind, '') as kind, v.ms, c.truth, c.shown
+select coalesce((select t.name from curator t where t.name = v.curator), v.curator) as curator, v.look, v.control, v.blind, v.verdict,
+    v.action, coalesce(v.kind, '') as kind, v.ms, c.truth, c.shown
 from verdict v left join control c on c.id = v.control where v.collection = ? order by v.event
 """
 
