@@ -13,9 +13,9 @@ from data.store import Store
 
 LEASE_SECONDS = 120.0
 FRESH_SECONDS = 30.0
-# Of `s`, for a query's WHERE; parameters by `elsewhere`. A lease further ahead than any can be was taken before the clock was set
-# back: it counts as run out.
-LEASED_ELSEWHERE = "exists (select 1 from lease l where l.sample = s.id and l.holder <> ? and l.until between ? and ?)"
+# For a query's WHERE, of its column `sample`; parameters by `elsewhere`. A lease further ahead than any can be was taken before the
+# clock was set back: it counts as run out.
+LEASED_ELSEWHERE = "exists (select 1 from lease l where l.sample = {sample} and l.holder <> ? and l.until between ? and ?)"
 TAKE = """
 insert into lease (sample, holder, curator, until) values (?, ?, ?, ?)
 on conflict (sample) do update set holder = excluded.holder, curator = excluded.curator, until = excluded.until

@@ -70,16 +70,16 @@ def parse(text: str) -> Queue:
 
 
 # FROM and WHERE of each kind's members, done or not; the parameters are the collection and the queue's values. `s` is the sample.
-SITES = "site t join sample s on s.site = t.id where t.collection = ? and t.region = ?"
 CELL = (
     "prediction p indexed by prediction_cell join sample s on s.id = p.sample "
     f"where s.collection = ? and p.run = ? and p.truth = ? and p.predicted = ? and {JUDGED}"
 )
 REVIEW = "review v join sample s on s.id = v.sample where v.collection = ? and +v.state in"  # +: read in order, not state by state
 MEMBERS = {
-    "cell": CELL, "region": SITES,
+    "cell": CELL,
+    "region": "sample s where s.collection = ? and s.region = ?",
     "crop": "sample s where s.collection = ? and s.inventory_code = ?",
-    "suspects": "suspect u indexed by suspect_rank join sample s on s.id = u.sample where s.collection = ? and u.run = ?",
+    "suspects": "suspect u join sample s on s.id = u.sample where s.collection = ? and u.run = ?",
     "list": "queue_entry q join sample s on s.id = q.sample where s.collection = ? and q.queue = ?",
     "second": f"{REVIEW} ('due', 'agreed', 'conflict')", "conflicts": f"{REVIEW} ('conflict', 'settled')",
 }  # fmt: skip
@@ -91,17 +91,17 @@ def _rule(queue: Queue, collection: str) -> tuple[str, list]:
 
 # The columns that order a queue, each set together with its rule an index. A region's samples go site by site.
 KEYS = {
-    "random": ("s.shuffle", "s.id"), "region": ("t.id", "s.year"), "cell": ("p.sample",), "suspects": ("u.rank",), "list": ("q.rank",),
+    "random": ("s.shuffle", "s.id"), "region": ("s.site", "s.year"), "cell": ("p.sample",), "suspects": ("u.rank",), "list": ("q.rank",),
     "second": ("v.sample",), "conflicts": ("v.sample",),
 }  # fmt: skip
-RUN_KNEW = "s.decision <= (select last_event from run where name = {run})"
 # What is still to be done in a queue, so that nobody does it twice; `all` shows everything. A stored queue keeps it with each entry.
 OPEN = {
     **dict.fromkeys(("unverified", "crop", "region", "random"), "s.decision is null"),
-    "cell": f"(s.decision is null or {RUN_KNEW.format(run='p.run')})",
-    "suspects": f"(s.decision is null or {RUN_KNEW.format(run='u.run')})",
+    "cell": "(s.decision is null or s.decision <= (select last_event from run where name = p.run))",
+    "suspects": "u.open = 1",
     "list": "q.open = 1", "second": "v.state = 'due'", "conflicts": "v.state = 'conflict'",
 }  # fmt: skip
+SAMPLES = {"cell": "p.sample", "suspects": "u.sample", "list": "q.sample", "second": "v.sample", "conflicts": "v.sample"}  # else s.id
 # A second look is another's; who gave one of the answers settles a conflict only where no other reviewer could.
 SPOKE = "exists (select 1 from verdict o where o.sample = s.id and o.curator = ? collate nocase and o.look in ('first', 'second'))"
 OTHER_REVIEWER = "exists (select 1 from curator r where r.role in ('reviewer', 'administrator') and r.active = 1 and r.name <> ?)"
@@ -200,7 +200,7 @@ def _for_curator(queue: Queue, holder: str | None, curator: str) -> tuple[list[s
         conditions.append(condition)
         values += [curator] * times
     if holder is not None:
-        conditions.append(f"not {leases.LEASED_ELSEWHERE}")
+        conditions.append("not " + leases.LEASED_ELSEWHERE.format(sample=SAMPLES.get(queue.kind, "s.id")))
         values += leases.elsewhere(holder)
     return conditions, values
 
@@ -261,12 +261,13 @@ def entries(store: Store, collection: str, queue: Queue, samples: list[int], *, 
     """The samples with their positions and the reason; `samples` follow one another in the queue's order.
 
     Args:
-        known: a sample before them and its position, so that they need not be counted from the queue's start.
+        known: a sample before them and its position as it was told, so that they need not be counted from the queue's start; one that
+            controls have moved on moves those behind it.
     """
     if not samples:
         return []
     if queue.kind in REASONED:
-        return _reasoned(store, queue, samples)
+        return _reasoned(store, queue, samples, known)
     why = reason(store, collection, queue)
     at, rank = known or (samples[0], position(store, collection, queue, samples[0]))
     found = []
@@ -279,16 +280,18 @@ def entries(store: Store, collection: str, queue: Queue, samples: list[int], *, 
 
 
 REASONED = {
-    "suspects": "select sample, rank, reason, 'suspects' from suspect where run = ? and sample = ?",
+    "suspects": "select sample, rank, reason, 'suspects' as kind from suspect where run = ? and sample = ?",
     "list": "select sample, rank, reason, kind from queue_entry where queue = ? and sample = ?",
 }
 
 
-def _reasoned(store: Store, queue: Queue, samples: list[int]) -> list[Entry]:
+def _reasoned(store: Store, queue: Queue, samples: list[int], known: tuple[int, int] | None) -> list[Entry]:
     """The samples with the rank and the reason of each; those that have none are left out."""
     with store.reading() as db:
         rows = (db.execute(REASONED[queue.kind], [*queue.values, sample]).fetchone() for sample in samples)
-        return [Entry(*row) for row in rows if row]
+        before = known and db.execute(RANKS[queue.kind], [*queue.values, known[0]]).fetchone()
+        moved = known[1] - before["rank"] if before else 0
+        return [Entry(row["sample"], row["rank"] + moved, row["reason"], row["kind"]) for row in rows if row]
 
 
 def _between(db: Database, collection: str, queue: Queue, before: int, sample: int) -> int:
