@@ -40,13 +40,16 @@ group by inventory_code order by inventory_code
 def mixed_in(db: Database, collection: str, curator: str, entries: list[Entry]) -> list[Entry]:
     """The entries with controls and repeats among them, placed inside a write transaction.
 
-    Whether one comes before an entry follows from the curator and the sample alone, so asking twice gives no more of them.
+    Whether one comes before an entry follows from the curator and the sample alone, so asking twice gives no more of them. Each has a
+    position of its own, and those behind it one more: two cards of the same position would tell the first as a control.
     """
     rules = policy.of_collection(db, collection)
     found = entries[:1]  # what is read on from, forward and backward, is an entry of the queue
-    for entry in entries[1:]:
+    for at, entry in enumerate(entries[1:], 1):
         sample = _drawn(db, collection, curator, entry.sample, rules)
-        found += [entry] if sample is None else [replace(entry, sample=sample), entry]
+        if sample is not None:
+            found.append(replace(entry, sample=sample, rank=entry.rank + len(found) - at))
+        found.append(replace(entry, rank=entry.rank + len(found) - at))
     return found
 
 

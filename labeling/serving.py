@@ -5,14 +5,14 @@ leased to its holder: nobody else gets it meanwhile.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from data.errors import CropcheckError, UnknownSample
 from data.workspace import Workspace
-from labeling import cards, controls, decisions, frugal, leases, looks, queues
-from labeling.queues import Queue
+from labeling import cards, controls, decisions, frugal, leases, looks, policy, queues
+from labeling.queues import Entry, Queue
 from labeling.trust import agreement
 
 AHEAD = 32  # entries of the queue that are sent at once
@@ -20,6 +20,9 @@ HOLD = (6, 48)  # entries that one holder has ahead, at least and at most: an ei
 BEHIND = 4
 CARDS_AT_ONCE = 4  # of about 150 kB each: small answers keep the browser free for the next key
 MOST_CARDS = 8  # to a browser that is running out of them
+# In blind mode any other reason would name the label or the prediction, or hint at them.
+TELLS_NOTHING = ("all", "unverified", "random", "region", "second", "conflicts", "audit")
+BLIND = "Blind: why it is here would give its label away."
 RECENT = 40  # of the curator's own events: ten are shown, all can be undone one after the other
 
 
@@ -135,6 +138,10 @@ class Desk:
         """Whether what is given here is leased: `all` is for looking around."""
         return self.holder is not None and self.queue.kind != "all"
 
+    @cached_property
+    def _blind(self) -> bool:
+        return self.queue.look != looks.ADJUDICATION and policy.read(self.workspace.store, self.collection).blind
+
     def keep_up(self, inherit: Any) -> None:
         """The holder's heartbeat; the leases of closed tabs of this browser go on in its name."""
         if self.holder is None:
@@ -191,10 +198,14 @@ class Desk:
         if self.queue.look == looks.FIRST:
             with store.writing() as db:
                 entries = controls.mixed_in(db, self.collection, self.curator, entries)
-        return [asdict(entry) for entry in entries], len(found) < room
+        return self._told(entries), len(found) < room
 
     def _entries(self, samples: list[int]) -> list[dict]:
-        return [asdict(entry) for entry in queues.entries(self.workspace.store, self.collection, self.queue, samples)]
+        return self._told(queues.entries(self.workspace.store, self.collection, self.queue, samples))
+
+    def _told(self, entries: list[Entry]) -> list[dict]:
+        hidden = [self._blind and entry.kind not in TELLS_NOTHING for entry in entries]
+        return [asdict(replace(entry, reason=BLIND) if hides else entry) for entry, hides in zip(entries, hidden, strict=True)]
 
 
 def _fresh(wanted: list, have: list[int]) -> list[int]:

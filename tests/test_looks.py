@@ -275,14 +275,27 @@ def test_about_the_share_of_the_cards_are_controls_and_half_of_those_have_a_wron
     assert 0.3 < sum(row["shown"] != row["truth"] for row in found) / len(found) < 0.7
     assert len(entries) == 140 + len(found)
     assert {entry.reason for entry in entries} == {"Why."}
+    assert [entry.rank for entry in entries] == list(range(1, len(entries) + 1))
 
 
 def test_asking_for_the_same_entries_again_places_as_many_controls_at_the_same_places(crew):
     known_labels(crew, 40)
     rule(crew.store, control_share=0.1)
     samples = sample_numbers(crew)[100:160]
-    first, second = ([entry.rank for entry in mix(crew, "cy", samples)] for _ in range(2))
-    assert first == second
+    first, second = ([entry.sample in samples for entry in mix(crew, "cy", samples)] for _ in range(2))
+    assert first == second and len(first) > 60
+
+
+def test_positions_go_on_behind_controls_from_batch_to_batch(crew):
+    samples = sample_numbers(crew)
+    with crew.store.writing() as db:
+        listed = {"collection": CANADA, "kind": "purity", "params": "{}", "title": "", "last_event": 0, "made": "2026"}
+        queue = db["queue"].insert(listed).last_pk
+        one = {"queue": queue, "kind": "purity", "reason": "Mixed."}
+        db["queue_entry"].insert_all(one | {"rank": rank, "sample": sample} for rank, sample in enumerate(samples, 1))
+    for kept in (Queue("list", (str(queue),)), Queue("unverified")):
+        (entry,) = queues.entries(crew.store, CANADA, kept, [samples[40]], known=(samples[39], 43))
+        assert (entry.sample, entry.rank) == (samples[40], 44)
 
 
 def test_without_labels_that_are_known_there_are_no_controls(crew):
@@ -406,6 +419,14 @@ def test_a_team_of_one_is_tried_with_its_own_older_work_where_the_rules_ask_for_
     outcome = say(crew, "ann", tried["sample"], "unsure", shown=tried["shown"], seen=None)
     assert (outcome.look, outcome.stands) == ("repeat", False)
     assert in_force(crew, tried["sample"]) == f"ann-{tried['sample']}-agree-None"
+
+
+def test_in_blind_mode_no_reason_names_the_label(crew):
+    queue = Queue("crop", ("133",))
+    told = [serving.answer(crew, CANADA, "ann", queue, None, None, holder="tab")["ahead"]["entries"][0]["reason"]]
+    rule(crew.store, blind=True)
+    told.append(serving.answer(crew, CANADA, "ann", queue, None, None, holder="tab")["ahead"]["entries"][0]["reason"])
+    assert told == ["The inventory says Barley.", serving.BLIND]
 
 
 # --- who decides, and what cannot be stored -------------------------------------------------------------------------------------------
