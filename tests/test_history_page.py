@@ -117,7 +117,7 @@ def test_the_figure_of_days_holds_every_decision(told):
     assert sum(sum(bar.y) for bar in drawn.data) == sum(record["decisions"] for record in records) == 2
     assert {bar.name for bar in drawn.data} == {"ann", "bob"}
     (bar,) = figures.days_figure([{"day": "2026-01-31", "curator": "<b>x", "decisions": 1}]).data
-    assert bar.name == "&lt;b>x"
+    assert bar.name == "&lt;b>x" and bar.width == figures.BAR_MS
 
 
 def test_a_version_is_frozen_checked_and_compared(told):
