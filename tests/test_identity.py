@@ -263,7 +263,7 @@ def test_an_administrator_adds_curators_and_changes_roles_on_the_page(demo):
     assert not opened.exception
     bob = team.find(demo.store, "bob")
     assert (bob.name, bob.role, bob.login) == ("Bob", "reviewer", "bob@x.org")
-    assert opened.text_input(key="team.new.name").value == ""
+    assert (opened.text_input(key="team.new.name").value, opened.selectbox(key="team.new.role").value) == ("", "curator")
     opened.text_input(key="team.new.name").set_value("BOB")
     opened.button(key="team.new.add").click().run()
     assert "is Bob's already" in shown(opened)

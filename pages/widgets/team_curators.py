@@ -116,6 +116,7 @@ def _added(store: Store, curator: str) -> None:
         _result("", [str(error)])
         return
     state["team.new.name"] = state["team.new.login"] = ""
+    state["team.new.role"] = team.ROLES[0]
     _result(f"{new.name} joined as {new.role}.", [])
 
 
