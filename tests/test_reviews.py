@@ -286,6 +286,18 @@ def test_a_reviewer_can_settle_a_conflict_and_a_curator_cannot(world):
     assert "Reviewers: Ann, Cyd" in [text.value for text in app.text]
 
 
+def test_a_conflict_of_ones_own_is_for_another_reviewer(world):
+    world.conflict(world.samples[0])
+    app = opened(ANN)
+    assert app.button(key="review.settle").disabled
+    assert f"review.settle.{world.samples[0]}" not in [button.key for button in app.button]
+    assert "another reviewer settles it" in texts(app)
+    team.change(world.store, CYD, active=False)
+    app = opened(ANN)
+    assert not app.button(key="review.settle").disabled
+    assert f"review.settle.{world.samples[0]}" in [button.key for button in app.button]
+
+
 def test_letters_are_new_until_they_are_marked_as_read(world):
     world.conflict(world.samples[0])
     world.settle(world.samples[0], note="the fourth date shows it")

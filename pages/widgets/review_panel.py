@@ -7,8 +7,9 @@ import streamlit as st
 from data.catalogue import Collection
 from data.errors import CropcheckError
 from data.workspace import Workspace
-from labeling import pictures, reviews, team
+from labeling import pictures, queues, reviews, team
 from labeling.pictures import Picture
+from labeling.queues import Queue
 from labeling.reviews import Counts, Opinion, Review
 from labeling.team import Curator
 
@@ -38,11 +39,17 @@ def conflicts(workspace: Workspace, collection: Collection, counts: Counts, cura
         )
         st.info(text, icon=":material/handshake:")
         return
-    may = curator is not None and curator.may("reviewer")
-    if may:
-        st.button(
-            "Settle them one by one", type="primary", icon=":material/gavel:", key="review.settle", on_click=_leave, args=("conflicts",)
+    free: set[int] = set()
+    if curator is not None and curator.may("reviewer"):
+        free = set(
+            queues.following(workspace.store, collection.name, Queue("conflicts"), None, counts.states["conflict"], curator=curator.name)
         )
+        st.button(
+            "Settle them one by one", type="primary", icon=":material/gavel:", key="review.settle", disabled=not free,
+            on_click=_leave, args=("conflicts",),
+        )  # fmt: skip
+        if len(free) < counts.states["conflict"]:
+            st.caption("Where you gave one of the answers, another reviewer settles it.")
     else:
         st.info(
             "Reviewers settle conflicts. What they decide where you had an answer comes to you, under “To you”.", icon=":material/gavel:"
@@ -50,7 +57,7 @@ def conflicts(workspace: Workspace, collection: Collection, counts: Counts, cura
         st.text(f"Reviewers: {_reviewers(workspace)}")
     shown = st.session_state.setdefault("review.shown", AT_ONCE)
     for review in reviews.conflicts(workspace.store, collection.name, limit=shown):
-        _card(workspace, review, may=may)
+        _card(workspace, review, may=review.sample in free)
     if counts.states["conflict"] > shown:
         more = f"Show more ({counts.states['conflict'] - shown:,} left)"
         st.button(more, key="review.more", on_click=partial(st.session_state.update, {"review.shown": shown + AT_ONCE}))
