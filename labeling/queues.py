@@ -18,6 +18,8 @@ from labeling import leases, looks
 KINDS = {  # kind -> number of values
     "all": 0, "unverified": 0, "crop": 1, "region": 1, "cell": 3, "random": 0, "suspects": 1, "second": 0, "conflicts": 0, "list": 1,
 }  # fmt: skip
+# Kinds whose reason says nothing of a sample's label and of what a run reads there.
+TELLS_NOTHING = ("all", "unverified", "random", "region", "second", "conflicts", "audit")
 JUDGED = "(p.part = 'test' or p.part like 'fold-%')"  # predictions on samples that the run did not learn from
 
 

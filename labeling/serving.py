@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from data.errors import CropcheckError, UnknownSample
+from data.store import Store
 from data.workspace import Workspace
 from labeling import cards, controls, decisions, frugal, leases, looks, policy, queues
-from labeling.queues import Entry, Queue
+from labeling.queues import TELLS_NOTHING, Entry, Queue
 from labeling.trust import agreement
 
 AHEAD = 32  # entries of the queue that are sent at once
@@ -20,8 +21,6 @@ HOLD = (6, 48)  # entries that one holder has ahead, at least and at most: an ei
 BEHIND = 4
 CARDS_AT_ONCE = 4  # of about 150 kB each: small answers keep the browser free for the next key
 MOST_CARDS = 8  # to a browser that is running out of them
-# In blind mode any other reason would name the label or the prediction, or hint at them.
-TELLS_NOTHING = ("all", "unverified", "random", "region", "second", "conflicts", "audit")
 BLIND = "Blind: why it is here would give its label away."
 RECENT = 40  # of the curator's own events: ten are shown, all can be undone one after the other
 
@@ -68,6 +67,7 @@ def answer(
     window = f"{collection}|{queue}|{curator}"  # what one curator was given is nothing for another
     if message.get("restart") or isinstance(message.get("begin"), int):
         start = start_of(workspace, collection, queue, message.get("begin"))
+    start = _place(store, start, curator)
     known = message if message.get("window") == window else {}
     desk = Desk(workspace, collection, curator, queue, holder)
     desk.keep_up(message.get("inherit"))
@@ -106,6 +106,12 @@ def recorded(
         return outcomes, None
     except CropcheckError as error:
         return [], str(error)
+
+
+def _place(store: Store, start: int | None, curator: str) -> int | None:
+    """Where to begin: a control is no place in a queue, it comes again by itself while it has no answer."""
+    with store.reading() as db:
+        return None if start is None or controls.is_placed(db, start, curator) else start
 
 
 def _tally(workspace: Workspace, collection: str) -> dict[str, int]:
@@ -197,7 +203,7 @@ class Desk:
         entries = queues.entries(store, self.collection, self.queue, [sample for sample in found if sample in taken], known=known)
         if self.queue.look == looks.FIRST:
             with store.writing() as db:
-                entries = controls.mixed_in(db, self.collection, self.curator, entries)
+                entries = controls.mixed_in(db, self.collection, self.curator, self.queue, entries)
         return self._told(entries), len(found) < room
 
     def _entries(self, samples: list[int]) -> list[dict]:

@@ -262,7 +262,9 @@ def placed(crew) -> list[dict]:
 
 def mix(crew, who: str, samples: list[int]) -> list[Entry]:
     with crew.store.writing() as db:
-        return controls.mixed_in(db, CANADA, who, [Entry(sample, at, "Why.", "unverified") for at, sample in enumerate(samples, 1)])
+        return controls.mixed_in(
+            db, CANADA, who, Queue("unverified"), [Entry(sample, at, "Why.", "unverified") for at, sample in enumerate(samples, 1)]
+        )
 
 
 def test_about_the_share_of_the_cards_are_controls_and_half_of_those_have_a_wrong_label(crew):
@@ -296,6 +298,50 @@ def test_positions_go_on_behind_controls_from_batch_to_batch(crew):
     for kept in (Queue("list", (str(queue),)), Queue("unverified")):
         (entry,) = queues.entries(crew.store, CANADA, kept, [samples[40]], known=(samples[39], 43))
         assert (entry.sample, entry.rank) == (samples[40], 44)
+
+
+def test_a_control_without_an_answer_comes_again_instead_of_another(crew):
+    known_labels(crew, 40)
+    rule(crew.store, control_share=1.0)
+    samples = sample_numbers(crew)[100:120]
+    first = mix(crew, "cy", samples)
+    assert mix(crew, "cy", samples) == first
+    assert len(placed(crew)) == 19
+
+
+def served_controls(crew, queue: Queue, kind: str) -> list[dict]:
+    """The controls that cy is served in a queue whose entries come from that kind."""
+    known_labels(crew, 60)
+    rule(crew.store, control_share=1.0)
+    with crew.store.writing() as db:
+        controls.mixed_in(
+            db, CANADA, "cy", queue, [Entry(sample, at, "Why.", kind) for at, sample in enumerate(sample_numbers(crew)[60:], 1)]
+        )
+    return placed(crew)
+
+
+@pytest.mark.parametrize("kind", ["suspects", "cell", "disagrees", "purity", "outliers", "rotation"])
+def test_no_control_comes_where_the_reason_speaks_of_the_sample_itself(crew, kind):
+    assert served_controls(crew, Queue("list", ("1",)), kind) == []
+
+
+def test_a_control_in_the_queue_of_a_crop_shows_that_crop(crew):
+    found = served_controls(crew, Queue("crop", ("133",)), "crop")
+    assert {row["shown"] for row in found} == {133}
+    assert {row["truth"] == 133 for row in found} == {True, False}
+
+
+def test_there_are_no_controls_in_blind_mode(crew):
+    known_labels(crew, 40)
+    rule(crew.store, control_share=1.0, blind=True)
+    assert len(mix(crew, "cy", sample_numbers(crew)[100:140])) == 40
+
+
+def test_a_reload_on_a_control_goes_on_in_the_queue(crew):
+    tried = control(crew, "cy", wrong=True)
+    plain = serving.answer(crew, CANADA, "cy", Queue("unverified"), None, None, holder="a")
+    again = serving.answer(crew, CANADA, "cy", Queue("unverified"), tried["sample"], None, holder="a")
+    assert again["ahead"]["entries"][0] == plain["ahead"]["entries"][0]
 
 
 def test_without_labels_that_are_known_there_are_no_controls(crew):

@@ -31,7 +31,7 @@ def test_a_reviewer_settles_a_conflict_and_the_reason_reaches_the_curator(server
     expect(page.get_by_test_id("stImage").locator("img")).to_be_visible()
     page.get_by_role("button", name="Settle", exact=True).click()
     page.wait_for_url(f"**/verify?**queue=conflicts**sample={name_of(world, sample)}**")
-    card(page)
+    expect(card(page).locator(".why")).to_contain_text("say why in a note (T)")
     page.keyboard.press("a")
     wait_for(lambda: reviews.counts(world.store, FIELDS).states["settled"] == 1)
     (letter,) = reviews.inbox(world.store, BOB)

@@ -180,6 +180,13 @@ def test_a_reason_of_ones_own_and_a_class_beyond_the_digits_are_typed(server, pa
     ]  # fmt: skip
 
 
+def test_the_class_that_is_called_what_is_typed_comes_first(server, page: Page):
+    card = opened(page, server, CANADA)
+    page.keyboard.press("c")
+    page.keyboard.type("pea")
+    expect(card.locator(".sheet li b")).to_have_text(["Pea", "Peatland", "Spelt", "Chickpea"])  # Spelt is Épeautre
+
+
 def test_typing_into_a_text_field_decides_nothing(server, page: Page):
     card = opened(page, server, FIELDS)
     first = sample(card)

@@ -56,7 +56,7 @@ function relabel(state, digit) {
 }
 
 function agree(state) {
-  if (state.item.card.blind) return state.view.say("The label is hidden until you have answered: choose a crop (1 … 0 or C), reject, or unsure.", 4000);
+  if (state.item.card.blind) return state.view.say("The label is hidden: choose a crop (1 … 0 or C), reject, or unsure.", 4000);
   if (state.item.card.code === NO_LABEL) return state.view.say("No inventory label to agree with: choose a crop (1 … 0 or C).", 4000);
   return state.act("agree");
 }
@@ -127,7 +127,14 @@ function otherClass(state) {
   const { view } = state;
   const plain = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
   const classes = state.data.collection.legend.filter((entry) => entry.code !== NO_LABEL);
-  const matches = (typed) => classes.filter((entry) => plain(`${entry.code} ${entry.name} ${entry.name_fr}`).includes(plain(typed.trim())));
+  const matches = (typed) => { // one that is called just that, then those that begin with it, then those that have it anywhere
+    const wanted = plain(typed.trim());
+    const rank = (entry) => {
+      const names = [`${entry.code}`, entry.name, entry.name_fr].map(plain);
+      return names.includes(wanted) ? 0 : names.some((name) => name.startsWith(wanted)) ? 1 : names.join(" ").includes(wanted) ? 2 : 3;
+    };
+    return [0, 1, 2].flatMap((level) => classes.filter((entry) => rank(entry) === level));
+  };
   const choose = (entry) => {
     view.closeSheet();
     state.act("relabel", { code: entry.code });

@@ -114,7 +114,8 @@ class View {
     const north = card.lat >= 0 ? "N" : "S", east = card.lon >= 0 ? "E" : "W";
     this.find(".where").textContent =
       `${card.region} · ${card.year} · ${Math.abs(card.lat).toFixed(4)}° ${north} ${Math.abs(card.lon).toFixed(4)}° ${east}`;
-    this.find(".why").textContent = this.find(".why").title = entry.reason;
+    this.find(".why").textContent = this.find(".why").title =
+      entry.reason + (card.opinions?.length ? " Your decision settles it: say why in a note (T)." : "");
   }
 
   labels(card) {
@@ -166,14 +167,14 @@ class View {
     const flag = card.flagged ? `<span class="flag">flagged</span>` : "";
     const noted = this.state.noted?.sample === card.id ? `<small class="noted">note: ${escapeText(this.state.noted.text.slice(0, 60))}</small>` : "";
     if (!card.decision) return `${flag}<span class="open">not verified yet</span>${noted}`;
-    const { curator } = card.decision;
+    const { curator, note } = card.decision;
     const who = curator === this.state.data.curator ? "you" : escapeText(curator);
-    return `${flag}<span class="done">${escapeText(decisionText(this.collection, card.decision))}</span><small title="${escapeText(card.decision.note)}">by ${who}</small>${noted}`;
+    return `${flag}<span class="done">${escapeText(decisionText(this.collection, { ...card.decision, note: note?.length > 60 ? `${note.slice(0, 60)}…` : note }))}</span><small title="${escapeText(note)}">by ${who}</small>${noted}`;
   }
 
   // What each said of a sample that they see differently: for the reviewer who settles it.
   opinions(card) {
-    return (card.opinions ?? []).map((opinion) => `<li><b>${escapeText(opinion.curator)}</b> ${escapeText(decisionText(this.collection, opinion))}
+    return (card.opinions ?? []).map((opinion) => `<li><b>${escapeText(opinion.curator)}</b> ${escapeText(decisionText(this.collection, { ...opinion, note: null }))}
       <small>${escapeText(opinion.at.slice(0, 10))}</small>${opinion.note ? `<q>${escapeText(opinion.note.slice(0, 300))}</q>` : ""}</li>`).join("");
   }
 
