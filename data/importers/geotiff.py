@@ -204,8 +204,8 @@ def _read(file: Path, bands: tuple[str, ...], options: Options) -> tuple[Header,
             valid = _valid(raster, numbers, values, options.nodata)
         except RasterioError as error:
             raise Unusable("unreadable files", f"{file.name}: {error.__cause__ or error}") from error
-        scaling = [_scaling(raster, number, options) for number in numbers]
-        read = zip(values, valid, scaling, strict=True)
+        scales = [scaling(raster, number, options) for number in numbers]
+        read = zip(values, valid, scales, strict=True)
         return header, np.stack([described.to_pixels(value, good, *scale) for value, good, scale in read])
 
 
@@ -220,7 +220,7 @@ def _valid(raster, numbers: list[int], values: np.ndarray, nodata: float | None)
     return raster.read_masks(numbers) > 0 if masked else values != 0
 
 
-def _scaling(raster, number: int, options: Options) -> tuple[float, float]:
+def scaling(raster, number: int, options: Options) -> tuple[float, float]:
     """Scale and offset to reflectance: as the user or the file says, else whole numbers are reflectance x 10 000."""
     if options.scale is not None:
         return options.scale, 0.0
