@@ -110,6 +110,12 @@ def _inventory(made: Map) -> dict[int, Entry]:
     return found
 
 
+def inventory_name(made: Map, code: int) -> str:
+    """What the inventory's raster calls a code, else the run's classes."""
+    entry = made.by_code().get(code)
+    return _names(made.raster(folder.INVENTORY)).get(code) or (entry.name if entry else f"code {code}")
+
+
 def _names(path: Path) -> dict[int, str]:
     """Code -> name of a raster, from where GDAL keeps the names of a GeoTIFF's codes; rasterio does not read them."""
     try:
