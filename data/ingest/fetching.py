@@ -47,6 +47,7 @@ class Part:
     """The work of one shard, small enough to be sent to another machine.
 
     slots: names of the collection's T slots; aligned: whether they are dates or months.
+    judged: whether what the scenes say of their offset was held against pixels before, and is not to be judged patch by patch.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Part:
     aligned: bool
     targets: tuple[Target, ...]
     scenes: dict[str, Scene]
+    judged: bool = False
 
 
 @dataclass
@@ -159,6 +161,9 @@ def _kept(work: _Work, target: Target, first: str) -> list[list[Scene]]:
 
 
 def _judge(work: _Work, target: Target, scenes: list[Scene], first: str) -> None:
+    if work.part.judged:
+        work.offset |= {(scene.id, target.name): scene.offset for scene in scenes}
+        return
     floors = []
     for scene in scenes:
         values = work.values[scene.id, target.name]

@@ -239,8 +239,12 @@ def path_of(workspace: Workspace, collection: str) -> Path:
 
 
 def save(workspace: Workspace, plan: Plan) -> None:
-    """Keep the plan, whole or not at all."""
-    path = path_of(workspace, plan.settings.collection)
+    """Keep the plan of a collection, whole or not at all."""
+    write(path_of(workspace, plan.settings.collection), plan)
+
+
+def write(path: Path, plan: Plan) -> None:
+    """Keep a plan in a file, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".partial")
     temporary.write_text(json.dumps({**asdict(plan), "settings": plan.settings.as_json()}, ensure_ascii=False))
@@ -249,7 +253,11 @@ def save(workspace: Workspace, plan: Plan) -> None:
 
 def load(workspace: Workspace, collection: str) -> Plan | None:
     """The plan that was kept for a collection; None if there is none."""
-    path = path_of(workspace, collection)
+    return read(path_of(workspace, collection))
+
+
+def read(path: Path) -> Plan | None:
+    """The plan in a file; None if there is no such file."""
     if not path.exists():
         return None
     content = json.loads(path.read_text())

@@ -20,6 +20,7 @@ Block = tuple[int, int, np.ndarray]  # top, left, (h, w) or (bands, h, w)
 def write(
     path: Path, blocks: Iterable[Block], *, crs: str, transform: tuple[float, ...], height: int, width: int, dtype: str,
     nodata: float | None, bands: tuple[str, ...] = (), colours: Mapping[int, str] | None = None, names: Mapping[int, str] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Write a COG, whole or not at all.
 
@@ -28,6 +29,7 @@ def write(
         bands: their descriptions; one band without any where empty.
         colours: code -> #rrggbb, written as the colour table (0 is transparent). names: code -> name, written as categories.
             With either, overviews take the nearest pixel, else the average.
+        tags: of the raster.
     """
     plain, partial = path.with_suffix(".plain.tif"), path.with_suffix(".partial.tif")
     profile = {
@@ -38,6 +40,7 @@ def write(
     try:
         with rasterio.Env(**GDAL):
             with rasterio.open(plain, "w", **profile, **QUICK) as raster:
+                raster.update_tags(**tags or {})
                 for number, name in enumerate(bands, start=1):
                     raster.set_band_description(number, name)
                 if colours:
