@@ -18,6 +18,7 @@ LATE = {
     "import-breizhcrops": "data.commands.breizhcrops",
     "import-geotiff": "data.commands.geotiff",
     "export": "data.commands.export",
+    "simulate-landscape": "data.commands.simulate_landscape",
 }
 
 

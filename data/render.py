@@ -1,5 +1,6 @@
 """Pixels of a simulated sample: fields and their seasons seen by a simulated Sentinel-2. Pure NumPy; no I/O."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,6 +64,44 @@ def scene(
     pixels = np.zeros((len(DAYS), len(L2A_BANDS), SIZE, SIZE), dtype=np.uint16)
     pixels[dates] = np.clip(_seen(reflectance, rng) * REFLECTANCE_SCALE, 1, 12_000)  # 0 would say that there is no data
     return Scene(pixels, _inventory(land, [inventory_code, *codes[1:]]))
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """pixels: (5, 12, H, W) uint16 reflectance x 10 000. truth, inventory: (H, W) uint16 codes, the latter in cells of 30 m."""
+
+    pixels: np.ndarray
+    truth: np.ndarray
+    inventory: np.ndarray
+
+
+def landscape(side: int, *, region: str, year: int, mistaken: Mapping[int, int], seed: int) -> Landscape:
+    """Draw `side` x `side` squares of 640 m without clouds, under one atmosphere.
+
+    Fields end at the squares' edges, as they do at the roads of a survey grid.
+
+    Args:
+        mistaken: code -> the code that the inventory shows for it in one square of five.
+    """
+    rng = np.random.default_rng([seed, year])
+    late = LATER[region] + np.random.default_rng([year]).normal(0, 3)
+    days = DAYS + rng.normal(0, 2, len(DAYS)) - late
+    total = side * SIZE
+    reflectance = np.empty((len(DAYS), len(L2A_BANDS), total, total), dtype=np.float32)
+    truth, inventory = np.empty((total, total), dtype=np.uint16), np.empty((total, total), dtype=np.uint16)
+    for row, column in np.ndindex(side, side):
+        here = np.s_[row * SIZE : (row + 1) * SIZE, column * SIZE : (column + 1) * SIZE]
+        land = scenery(rng)
+        codes = _grown(land, int(rng.choice(list(NEIGHBOURS[region]), p=list(NEIGHBOURS[region].values()))), region, rng)
+        shown = [mistaken.get(code, code) for code in codes] if rng.random() < 0.2 else codes
+        reflectance[:, :, *here] = _ground(land, codes, days, rng)
+        truth[here], inventory[here] = np.array(codes, dtype=np.uint16)[land.parcel], _inventory(land, shown)
+    _add_atmosphere(reflectance, rng)
+    pixels = np.empty(reflectance.shape, dtype=np.uint16)
+    for row, column in np.ndindex(side, side):
+        here = np.s_[:, :, row * SIZE : (row + 1) * SIZE, column * SIZE : (column + 1) * SIZE]
+        pixels[here] = np.clip(_seen(reflectance[here], rng) * REFLECTANCE_SCALE, 1, 12_000)
+    return Landscape(pixels, truth, inventory)
 
 
 def _grown(land: Scenery, crop: int, region: str, rng: np.random.Generator) -> list[int]:

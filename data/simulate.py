@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from data import aci, render
 from data.bands import L2A_BANDS
 from data.errors import BadInput
 from data.importing import CollectionSpec, NewSample
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
 
 NAME = "canada-simulated-2019"
 POINTS_FILE = Path(__file__).parent / "demo" / "canada_aci_groundtruth_2023_on_pe.csv"
@@ -95,36 +99,45 @@ def spec(name: str = NAME) -> CollectionSpec:
 
 def samples(n: int, *, seed: int = 0) -> Iterator[NewSample]:
     """The first `n` samples with their pixels, one at a time."""
+    return (drawn(plan, seed=seed) for plan in plans(n, seed=seed))
+
+
+def drawn(plan: Plan, *, seed: int = 0) -> NewSample:
+    """The planned sample with its pixels."""
+    x, y = _projection().transform(plan.lon, plan.lat)
+    scene = render.scene(
+        crop=plan.crop,
+        inventory_code=plan.inventory_code,
+        year=plan.year,
+        region=plan.region,
+        available=plan.available,
+        site_rng=np.random.default_rng([seed, _PLACES, int(plan.site[-4:])]),
+        rng=np.random.default_rng([seed, _SAMPLE, plan.number]),
+    )
+    half = render.SIZE * render.PIXEL_M / 2
+    return NewSample(
+        name=plan.name,
+        site=plan.site,
+        lon=plan.lon,
+        lat=plan.lat,
+        region=plan.region,
+        year=plan.year,
+        inventory_code=plan.inventory_code,
+        pixels=scene.pixels,
+        acquired=tuple(f"{plan.year}-{month}" if seen else None for month, seen in zip(MONTHS, plan.available, strict=True)),
+        interpolated=(False,) * len(MONTHS),
+        crs=CRS,
+        transform=(render.PIXEL_M, 0.0, x - half, 0.0, -render.PIXEL_M, y + half),
+        inventory=scene.inventory,
+    )
+
+
+@cache
+def _projection() -> "Transformer":
+    """From EPSG:4326 to the collection's CRS."""
     from pyproj import Transformer  # late: reading plans needs no projections
 
-    project = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
-    for plan in plans(n, seed=seed):
-        x, y = project.transform(plan.lon, plan.lat)
-        scene = render.scene(
-            crop=plan.crop,
-            inventory_code=plan.inventory_code,
-            year=plan.year,
-            region=plan.region,
-            available=plan.available,
-            site_rng=np.random.default_rng([seed, _PLACES, int(plan.site[-4:])]),
-            rng=np.random.default_rng([seed, _SAMPLE, plan.number]),
-        )
-        half = render.SIZE * render.PIXEL_M / 2
-        yield NewSample(
-            name=plan.name,
-            site=plan.site,
-            lon=plan.lon,
-            lat=plan.lat,
-            region=plan.region,
-            year=plan.year,
-            inventory_code=plan.inventory_code,
-            pixels=scene.pixels,
-            acquired=tuple(f"{plan.year}-{month}" if seen else None for month, seen in zip(MONTHS, plan.available, strict=True)),
-            interpolated=(False,) * len(MONTHS),
-            crs=CRS,
-            transform=(render.PIXEL_M, 0.0, x - half, 0.0, -render.PIXEL_M, y + half),
-            inventory=scene.inventory,
-        )
+    return Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 
 
 def truth(n: int, *, seed: int = 0) -> dict[str, int]:

@@ -7,6 +7,7 @@ studies/<study>/      one folder a study, which compares runs
 jobs/<job>/           one folder an import or export that was started from the app
 uploads/              files that came in through the browser
 exports/              data sets that were published from the app
+stacks/<stack>/       one folder a season stack: a GeoTIFF a date
 maps/<map>/           one folder a map: what a run predicts over a season stack, as rasters
 backups/              whole copies of the store, each with a JSON file that says what is in it
 """
@@ -50,6 +51,10 @@ class Workspace:
     @property
     def exports(self) -> Path:
         return self.home / "exports"
+
+    @property
+    def stacks(self) -> Path:
+        return self.home / "stacks"
 
     @property
     def maps(self) -> Path:
