@@ -126,6 +126,8 @@ def _title(db: Database, kind: str, told: dict[str, Any]) -> str:
     title = registry.KINDS[kind].title
     if kind == "cell":
         return f"{title}: {told['truth']} → {told['predicted']}"
+    if kind == "map":
+        return f"{title}: {told['map']}"
     if kind == "similar":
         return f"Similar to {db.execute('select name from sample where id = ?', [told['sample']]).fetchone()['name']}"
     if told.get("absent"):

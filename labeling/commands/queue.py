@@ -1,6 +1,7 @@
 """`python -m labeling queue`: make, list, read and drop stored queues."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -22,10 +23,12 @@ def command() -> None:
 @command.command(epilog="\b\nKIND is one of:\n" + "\n".join(f"  {kind:11s} {entry.help}" for kind, entry in KINDS.items()))
 @click.argument("kind", metavar="KIND")
 @click.option("--collection", required=True)
-@click.option("--run", help="suspects, disagrees, cell, border, similar: the run to ask; by default the newest that has an answer.")
+@click.option("--run", help="suspects, disagrees, cell, border, similar, area: the run to ask; by default the newest that has an answer.")
 @click.option("--sample", help="similar: the sample's name, or its number.")
 @click.option("--truth", help="cell: the class that the run was judged against.")
 @click.option("--predicted", help="cell: the class that the run read.")
+@click.option("--map", help="map, area: the name of a finished map.")
+@click.option("--area", metavar="FILE", help="area, map: GeoJSON with the polygon, in EPSG:4326.")
 @click.option("--measure", metavar="|".join(border.MEASURES), help="border: of nearness.  [default: margin]")
 @click.option("--index", help="outliers: one vegetation index; by default all that the bands allow.")
 @click.option("--by", metavar="|".join(gaps.GROUPINGS), help="gaps: in what.  [default: class]")
@@ -39,7 +42,8 @@ def command() -> None:
 def make(kind: str, collection: str, mix: tuple[str, ...], limit: int, seed: int, curator: str | None, as_json: bool, **params) -> None:
     """Rank a collection's samples and store the first as a queue."""
     workspace = workspaces.current().open()
-    params["mix"] = dict(map(_share, mix)) if mix else None
+    params["mix"] = dict(_share(one) for one in mix) if mix else None
+    params["area"] = _text(params["area"]) if params["area"] else None
     made = worklists.make(workspace, collection, kind, params, curator=curator, limit=limit, seed=seed)
     kinds = worklists.kinds(workspace.store, made.id)
     lines = [_line(made), *(f"  {count:,} {KINDS[part].title}" for part, count in kinds.items() if len(kinds) > 1)]
@@ -53,6 +57,13 @@ def _share(text: str) -> tuple[str, float]:
         return kind, float(share)
     except ValueError:
         raise BadInput(f"A part of a mixed queue is given as KIND=SHARE, for example outliers=0.2, not {text!r}.") from None
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The area {path} cannot be read: {error}. Give a GeoJSON file with a polygon.") from error
 
 
 @command.command("list")

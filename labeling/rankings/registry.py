@@ -4,7 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import BadInput
-from labeling.rankings import audit, border, cell, disagrees, gaps, mixed, outliers, purity, rotation, similar, suspects, unverified
+from labeling.rankings import (
+    area,
+    audit,
+    border,
+    cell,
+    disagrees,
+    gaps,
+    map_disagrees,
+    mixed,
+    outliers,
+    purity,
+    rotation,
+    similar,
+    suspects,
+    unverified,
+)
 from labeling.rankings.common import DOUBTED, PREDICTED, Ranked
 
 
@@ -55,6 +70,14 @@ KINDS = {
     "similar": Kind(
         "Similar to one", "The nearest neighbours of a sample in a model's embedding.", similar.ranked,
         ("sample", "run", "decided"), ("sample",), PREDICTED,
+    ),
+    "map": Kind(
+        "Map disagrees", "What a finished map shows otherwise than the label, the surest first.", map_disagrees.ranked,
+        ("map", "area", "decided"), ("map",),
+    ),
+    "area": Kind(
+        "In an area", "What lies in a polygon that was drawn on the map, the most doubtful first.", area.ranked,
+        ("area", "map", "run", "decided"), ("area",),
     ),
     "audit": Kind("Random audit", "Drawn at random: the only queue that estimates the inventory's error rate.", audit.ranked),
     "unverified": Kind("Without a decision, shuffled", "What nobody decided on.", unverified.ranked, ("order", "decided")),

@@ -24,11 +24,11 @@ RULES = {
     "unverified": "Without a decision", "suspects": "Label errors first", "cell": "Confusion cell", "second": "Second look",
     "conflicts": "Conflicts", "crop": "By crop", "region": "By region", "random": "Random order", "all": "All samples",
 }  # fmt: skip
-STORED = ("mixed", "disagrees", "border", "outliers", "rotation", "purity", "gaps", "similar", "audit")
+STORED = ("mixed", "disagrees", "border", "outliers", "rotation", "purity", "gaps", "similar", "map", "area", "audit")
 OTHER = "list"  # stored queues of the kinds that the rules serve, too: made by command
 ORDER = (
-    "mixed", "unverified", "suspects", "disagrees", "cell", "border", "outliers", "rotation", "purity", "gaps", "similar", "audit",
-    "second", "conflicts", "crop", "region", "random", "all", OTHER,
+    "mixed", "unverified", "suspects", "disagrees", "cell", "border", "outliers", "rotation", "purity", "gaps", "similar", "map", "area",
+    "audit", "second", "conflicts", "crop", "region", "random", "all", OTHER,
 )  # fmt: skip
 TITLES = {kind: {OTHER: "Stored by command", **RULES}.get(kind) or KINDS[kind].title for kind in ORDER}
 LABELS = {"crop": "Crop", "region": "Region", "cell": "Cell", "suspects": "Run"}  # of the kinds that need a second choice

@@ -1,0 +1,154 @@
+"""Samples on the ground: which of them lie in an area that was drawn, and what a map says where they are. Reads only.
+
+A sample lies at a point that is surely inside its field, or at its site's coordinates where no outline is known. A map says of it what
+most of its field's pixels are, or the pixel at its coordinates. A map speaks of the years that its dates are of, and of no other.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+
+from data.errors import BadInput
+from data.mapped import sampling
+from data.mapped.folder import Map
+from data.store import Store
+
+BORDER = 0.05  # degrees that the middle of a field may lie away from its site's coordinates
+PLACED = """
+select s.id, s.name, s.year, s.site, t.lon, t.lat, t.polygon, s.inventory_code, l.code, l.state, s.decision is not null
+from sample s join site t on t.id = s.site join label l on l.sample = s.id
+where s.collection = ? and t.lon between ? and ? and t.lat between ? and ? order by s.name
+"""
+EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)
+HOW = "Draw a rectangle or a polygon on the map, or give a GeoJSON file with one, in degrees (EPSG:4326)."
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A sample in its place.
+
+    lon, lat: of the site, EPSG:4326. polygon: GeoJSON geometry of its field, as text, or None.
+    code: the label in force; None where the sample is rejected. decided: whether somebody decided on it.
+    """
+
+    id: int
+    name: str
+    year: int
+    site: int
+    lon: float
+    lat: float
+    polygon: str | None
+    inventory_code: int
+    code: int | None
+    state: str
+    decided: bool
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a map says of a sample: the class, and 0..1 how sure it is; see `data.mapped.sampling.Said`.
+
+    label: the map's class that the label in force belongs to; None where it belongs to none, or the sample has no label.
+    """
+
+    predicted: str
+    probability: float
+    label: str | None
+
+    @property
+    def disagrees(self) -> bool:
+        return self.label is not None and self.label != self.predicted
+
+
+def area(given: dict[str, Any] | str) -> shapely.Geometry:
+    """The polygon, or polygons, of an area that was drawn.
+
+    Args:
+        given: GeoJSON in EPSG:4326, or its text: a geometry, a feature, or several as a collection.
+
+    Raises:
+        BadInput: it is no GeoJSON, holds no polygon, is empty, crosses itself or does not lie in degrees.
+    """
+    try:
+        found = _polygons(json.loads(given) if isinstance(given, str) else given)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise BadInput(f"This is no area in GeoJSON: {error}. {HOW}") from error
+    for polygon in found:
+        if not polygon.is_valid:
+            raise BadInput(f"The area crosses itself: {shapely.is_valid_reason(polygon)} (longitude, latitude). Draw it again.")
+    whole = shapely.union_all(found)
+    if not whole.area:
+        raise BadInput(f"The area is empty: it has no polygon that holds any ground. {HOW}")
+    west, south, east, north = whole.bounds
+    if west < -180 or east > 180 or south < -90 or north > 90:
+        raise BadInput(f"The area reaches from {west:g} {south:g} to {east:g} {north:g}, which are no degrees. {HOW}")
+    return whole
+
+
+def _polygons(given: dict[str, Any]) -> list[shapely.Geometry]:
+    """Of a geometry, a feature or a collection of them, those that are polygons."""
+    kind = given["type"]
+    if kind == "FeatureCollection":
+        return [polygon for one in given["features"] for polygon in _polygons(one)]
+    if kind == "GeometryCollection":
+        return [polygon for one in given["geometries"] for polygon in _polygons(one)]
+    if kind == "Feature":
+        return _polygons(given["geometry"])
+    return [shapely.from_geojson(json.dumps(given))] if kind in ("Polygon", "MultiPolygon") else []
+
+
+def samples(store: Store, collection: str, inside: shapely.Geometry | None = None) -> list[Placed]:
+    """The collection's samples, those in an area or all, by name.
+
+    Args:
+        inside: EPSG:4326, as `area` gives it.
+    """
+    west, south, east, north = inside.buffer(BORDER).bounds if inside is not None else EVERYWHERE
+    with store.reading() as db:
+        db.conn.row_factory = None  # plain tuples in the order of Placed's fields
+        found = [Placed(*row[:-1], bool(row[-1])) for row in db.execute(PLACED, [collection, west, east, south, north])]
+    if inside is None or not found:
+        return found
+    shapely.prepare(inside)
+    kept = shapely.covers(inside, _middles(found))
+    return [one for one, wanted in zip(found, kept, strict=True) if wanted]
+
+
+def _middles(found: Sequence[Placed]) -> np.ndarray:
+    """(N,) points."""
+    points = shapely.points([one.lon for one in found], [one.lat for one in found])
+    outlined = [at for at, one in enumerate(found) if one.polygon is not None]
+    points[outlined] = shapely.point_on_surface(shapely.from_geojson([found[at].polygon for at in outlined]))
+    return points
+
+
+def years(made: Map) -> set[int]:
+    """The years that a map speaks of."""
+    return {day.year for day in made.stack.dates}
+
+
+def words(made: Map, found: Sequence[Placed]) -> dict[int, Word]:
+    """Sample number -> what the map says of it, of those that it says anything of.
+
+    Raises:
+        BadInput: a raster of the map is missing or cut short.
+    """
+    asked = [one for one in found if one.year in years(made)]
+    said = sampling.at_points(made, np.array([one.lon for one in asked]), np.array([one.lat for one in asked]))
+    codes, probability = said.codes.copy(), said.probability.copy()
+    outlined = np.array([at for at, one in enumerate(asked) if one.polygon is not None], dtype=np.int64)
+    if len(outlined):
+        fields = sampling.in_fields(made, shapely.from_geojson([asked[at].polygon for at in outlined]))
+        there = fields.codes > 0  # else the field is smaller than a pixel: the one at its site's coordinates speaks for it
+        codes[outlined[there]], probability[outlined[there]] = fields.codes[there], fields.probability[there]
+    known = made.by_code()
+    names = {code: entry.name for code, entry in known.items()}
+    return {
+        one.id: Word(names[int(code)], float(sure), names.get(one.code))
+        for one, code, sure in zip(asked, codes, probability, strict=True)
+        if int(code) in names
+    }
