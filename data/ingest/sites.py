@@ -114,7 +114,7 @@ def read(
     if not len(table):
         raise BadInput(f"{path} has no rows. Give a file with a row a site.")
     chosen = {part: _asked(path, table, column) for part, column in (("name", name), ("region", region), ("crop", crop), ("year", year))}
-    names = _names(table, chosen["name"])
+    names = names_of(table, chosen["name"])
     places = _places(path, table, names, lon, lat, crs, report)
     rows = list(_rows(table, names, places, chosen, report))
     sites = _sites(rows, report)
@@ -155,7 +155,7 @@ def _cell(value: object) -> str:
     return str(value).strip()
 
 
-def _names(table: Table, asked: str | None) -> list[str]:
+def names_of(table: Table, asked: str | None) -> list[str]:
     """A name a row, safe for files, empty where there is none: of the column asked for, or the first usual one that tells rows apart."""
     for column in [asked] if asked else _usual(table, NAME):
         names = _apart([_cell(value) for value in table.columns[column]])
@@ -315,7 +315,7 @@ def _of_geometry(
         raise BadInput(
             f"{path} does not say its CRS (a Shapefile does in its .prj). Name it, as in --sites-crs EPSG:4326 or --sites-crs EPSG:3978."
         )
-    shapes = [_shape(label, shape, report) for label, shape in zip(labels, table.geometry, strict=True)]
+    shapes = [shape_of(label, shape, report) for label, shape in zip(labels, table.geometry, strict=True)]
     moved = gpd.GeoSeries(shapes, crs=known).to_crs(4326)  # longitude first
     x, y = np.full(len(table), np.nan), np.full(len(table), np.nan)
     polygons: list[dict | None] = [None] * len(table)
@@ -332,7 +332,7 @@ def _of_geometry(
     return x, y, polygons
 
 
-def _shape(label: str, shape: Any, report: Report) -> Any:
+def shape_of(label: str, shape: Any, report: Report) -> Any:
     """The Point, Polygon or MultiPolygon of a row, in two dimensions and valid; None where there is none."""
     import shapely
 

@@ -49,14 +49,28 @@ def read(path: Path, layer: str | None = None) -> Table:
     Raises:
         BadInput: missing, empty, damaged or of no known kind; several layers and none chosen.
     """
+    kind = _kind(path)
+    if kind in _TEXT or (path.suffix.lower() == ".gz" and not kind):
+        return _csv(path)
+    return framed(frame(path, layer))
+
+
+def frame(path: Path, layer: str | None = None) -> Any:
+    """All rows of a vector file or a Parquet table, with the types of their columns: a GeoDataFrame where they have places.
+
+    Raises:
+        BadInput: as `read`.
+    """
+    return _parquet(path) if _kind(path) in _PARQUET else _vector(path, layer)
+
+
+def _kind(path: Path) -> str:
+    """The suffix that tells what a file is, without that of gzip."""
     if not path.exists():
         raise BadInput(f"There is no file {path}. Check the path.")
     if path.is_file() and not path.stat().st_size:
         raise BadInput(f"{path} is empty. Give a file with a row a site.")
-    kind = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind in _TEXT or (path.suffix.lower() == ".gz" and not kind):
-        return _csv(path)
-    return _parquet(path) if kind in _PARQUET else _vector(path, layer)
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
 
 
 def _csv(path: Path) -> Table:
@@ -94,7 +108,7 @@ def _text(path: Path) -> str:
         return raw.decode("cp1252", errors="replace")  # Latin-1 as Windows writes it
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> Any:
     import geopandas as gpd
     import pandas as pd
     import pyarrow as pa
@@ -104,21 +118,21 @@ def _parquet(path: Path) -> Table:
             if file.read(4) != b"PAR1":
                 raise BadInput(f"{path} is no Parquet file. Check that it is whole.")
         try:
-            return _framed(gpd.read_parquet(path))
+            return gpd.read_parquet(path)
         except ValueError:  # no GeoParquet: columns of coordinates
-            return _framed(pd.read_parquet(path))
+            return pd.read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BadInput(f"{path} cannot be read as Parquet: {error}. Check that it is whole.") from error
 
 
-def _vector(path: Path, layer: str | None) -> Table:
+def _vector(path: Path, layer: str | None) -> Any:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
     source = _inside(path, layer) if path.suffix.lower() == ".zip" else f"/vsigzip/{path}" if path.suffix.lower() == ".gz" else str(path)
     try:
         layers = {str(name): kind for name, kind in pyogrio.list_layers(source)}
-        return _framed(pyogrio.read_dataframe(source, layer=_layer(path, layers, layer if path.suffix.lower() != ".zip" else None)))
+        return pyogrio.read_dataframe(source, layer=_layer(path, layers, layer if path.suffix.lower() != ".zip" else None))
     except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path} cannot be read as a spatial file: {error}. Give a CSV, GeoPackage, GeoJSON, Shapefile (with its .shx and .dbf, or "
@@ -150,7 +164,8 @@ def _layer(path: Path, layers: dict[str, str | None], wanted: str | None) -> str
     return wanted or spatial[0]
 
 
-def _framed(frame: Any) -> Table:
+def framed(frame: Any) -> Table:
+    """The rows of a frame as lists; what is missing is an empty text."""
     geometry = np.asarray(frame.geometry.array) if hasattr(frame, "crs") else None
     others = [column for column in frame.columns if geometry is None or column != frame.geometry.name]
     columns = {str(column): frame[column].astype(object).where(frame[column].notna(), "").tolist() for column in others}
