@@ -95,9 +95,12 @@ class Stack:
 
     def numbers(self, stored: np.ndarray) -> np.ndarray:
         """Values as stored -> uint16 reflectance x 10 000, 0 = no data; what is darker than 1 stays 1, for 0 would say no data."""
+        as_it_is = stored.dtype == np.uint16 and math.isclose(self.scale, 1 / REFLECTANCE_SCALE) and self.offset == 0
+        if as_it_is and self.nodata == NO_DATA:
+            return stored
         missing = np.zeros(stored.shape, dtype=bool) if self.nodata is None else stored == self.nodata
-        if stored.dtype == np.uint16 and math.isclose(self.scale, 1 / REFLECTANCE_SCALE) and self.offset == 0:
-            return np.where(missing, NO_DATA, stored)
+        if as_it_is:
+            return np.where(missing, NO_DATA, np.maximum(stored, 1))
         values = stored.astype(np.float64)
         missing |= ~np.isfinite(values)
         values = np.rint((np.where(missing, 0.0, values) * self.scale + self.offset) * REFLECTANCE_SCALE)
