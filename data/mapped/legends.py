@@ -110,10 +110,11 @@ def _inventory(made: Map) -> dict[int, Entry]:
     return found
 
 
-def inventory_name(made: Map, code: int) -> str:
-    """What the inventory's raster calls a code, else the run's classes."""
-    entry = made.by_code().get(code)
-    return _names(made.raster(folder.INVENTORY)).get(code) or (entry.name if entry else f"code {code}")
+def inventory_names(made: Map) -> dict[int, str]:
+    """Code -> name, as the inventory's raster has them, else the run's classes; none where the map has no inventory."""
+    if folder.INVENTORY not in made.rasters:
+        return {}
+    return {code: entry.name for code, entry in made.by_code().items()} | _names(made.raster(folder.INVENTORY))
 
 
 def _names(path: Path) -> dict[int, str]:

@@ -134,7 +134,7 @@ def _of_stack(made: Map, layer: str, within: Frame, date: str | None) -> np.ndar
     bands = display.bands_of(stack.bands, layer) if layer in display.VIEWS else indices.named(layer).bands
     stored = warped.read(
         entry.path, [entry.bands[stack.bands.index(band)] for band in bands], within, nodata=stack.nodata, dtype="float32",
-        way_out="Fetch it again, or put it back where it was.",
+        way_out=warped.FETCH,
     )  # fmt: skip
     pixels = stack.numbers(stored)
     return _paint(layer)(pixels, tuple(bands), stack.level or "L2A")

@@ -25,6 +25,7 @@ MERCATOR = "EPSG:3857"
 RADIUS = 6_378_137.0  # metres, of EPSG:3857's sphere (EPSG Guidance Note 7-2, method 1024)
 HIGHEST_LATITUDE = 85.051129  # where EPSG:3857's square world ends
 SIDE = 2_048  # pixels of a picture's longer side at most
+FETCH = "Fetch it again, or put it back where it was."  # the way out when a raster of a stack cannot be read
 READ = 16_000_000  # pixels of one band that a picture reads at most
 
 
