@@ -5,6 +5,7 @@ An area that takes in very many pixels is read from the overview that is fine en
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def footprint(made: Map) -> Polygon:
     return Polygon([stack.affine * corner for corner in ((0, 0), (stack.width, 0), (stack.width, stack.height), (0, stack.height))])
 
 
-def read(path, area: Area, *, bands: list[int] | None, at_most: int, way_out: str) -> Cells | None:
+def read(path: Path | str, area: Area, *, bands: list[int] | None, at_most: int, way_out: str) -> Cells | None:
     """The pixels of a raster around an area, from the first overview on which they are few enough.
 
     Args:

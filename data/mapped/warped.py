@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -119,23 +120,29 @@ def again(made: Map) -> str:
 
 
 @contextmanager
-def opened(path, way_out: str, **options) -> Iterator[DatasetReader]:
-    """A raster, read with errors by name.
+def naming(path: Path | str, way_out: str) -> Iterator[None]:
+    """Turns what GDAL says of a raster within into an error for people.
 
     Args:
-        way_out: what to do when it cannot be read. options: of rasterio.open, as overview_level.
+        way_out: what to do about it.
 
     Raises:
-        BadInput: it is gone, cut short or no raster.
+        BadInput: the file is gone, cut short or no raster.
     """
     try:
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path, **options) as raster:
-            yield raster
+        yield
     except (RasterioError, CPLE_BaseError) as error:
         raise BadInput(f"{path} cannot be read; it is gone or cut short ({error}). {way_out}") from error
 
 
-def read(path, bands: list[int], within: Frame, *, nodata: float | None, dtype: str, way_out: str) -> np.ndarray:
+@contextmanager
+def opened(path: Path | str, way_out: str, **options) -> Iterator[DatasetReader]:
+    """A raster, whose errors are named as by `naming`. options: of rasterio.open, as overview_level."""
+    with naming(path, way_out), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path, **options) as raster:
+        yield raster
+
+
+def read(path: Path | str, bands: list[int], within: Frame, *, nodata: float | None, dtype: str, way_out: str) -> np.ndarray:
     """Bands of a raster on a grid in EPSG:3857, by the nearest pixel.
 
     Args:
