@@ -338,8 +338,8 @@ def test_suspects_come_as_they_were_ranked_and_without_any_the_way_there_is_told
     numbers = _numbers(toy)
     with toy.store.writing() as db:
         for rank, sample in enumerate(reversed(numbers[:5]), start=1):
-            row = ["run-1", sample, rank, "wheat", "canola", rank / 10, 0.1, 1, f"Doubt {rank}"]
-            db.execute(f"insert into suspect values ({', '.join('?' * 9)})", row)
+            row = ["run-1", sample, rank, "wheat", "canola", rank / 10, 0.1, 1, f"Doubt {rank}", 1]
+            db.execute(f"insert into suspect values ({', '.join('?' * 10)})", row)
     _decide(toy, TOY, {numbers[4]: 146})
     found = suspects.ranked(toy, TOY, limit=2)
     assert [(entry.sample, entry.reason, entry.score) for entry in found] == [(numbers[3], "Doubt 2.", 0.2), (numbers[2], "Doubt 3.", 0.3)]

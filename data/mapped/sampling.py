@@ -3,20 +3,16 @@
 Both go through the map a window at a time and read only windows that hold a place, so memory does not grow with the map.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import rasterio
 import shapely
 from pyproj import Transformer
-from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from data.errors import BadInput
-from data.mapped import folder
+from data.mapped import folder, warped
 from data.mapped.folder import Map
 
 SIDE = 2_048  # pixels of a window's side; a whole number of a COG's blocks
@@ -49,12 +45,11 @@ def at_points(made: Map, lon: np.ndarray, lat: np.ndarray) -> Said:
     inside = np.flatnonzero((rows >= 0) & (rows < made.stack.height) & (columns >= 0) & (columns < made.stack.width))
     codes, probability = np.zeros(len(rows), np.int64), np.full(len(rows), np.nan)
     windows, places = np.unique(np.stack([rows[inside] // SIDE, columns[inside] // SIDE]), axis=1, return_inverse=True)
-    with _reader(made) as read:
-        for number, (tall, wide) in enumerate(windows.T):
-            at = inside[places.ravel() == number]
-            crop, best = read(_window(made, tall, wide))
-            here = rows[at] - tall * SIDE, columns[at] - wide * SIDE
-            codes[at], probability[at] = crop[here], best[here]
+    for number, (tall, wide) in enumerate(windows.T):
+        at = inside[places.ravel() == number]
+        crop, best = _read(made, _window(made, tall, wide))
+        here = rows[at] - tall * SIDE, columns[at] - wide * SIDE
+        codes[at], probability[at] = crop[here], best[here]
     return Said(codes, np.where(codes == 0, np.nan, probability))
 
 
@@ -72,15 +67,14 @@ def in_fields(made: Map, fields: Sequence[shapely.Geometry]) -> Said:
     known = np.array([entry.code for entry in made.classes])
     shapes = _on_the_grid(made, fields)
     counts, sums = np.zeros((len(fields), len(known))), np.zeros((len(fields), len(known)))
-    with _reader(made) as read:
-        for window, chosen in _windows(made, shapely.STRtree(shapes)):
-            crop, best = read(window)
-            moved = shapely.transform(shapes[chosen], lambda xy, of=window: xy - (of.col_off, of.row_off))
-            number = rasterize(zip(moved, range(1, len(chosen) + 1), strict=True), crop.shape, dtype="int32")
-            at = (number > 0) & np.isin(crop, known)
-            place = chosen[number[at] - 1], np.argmax(crop[at][:, None] == known, axis=1)
-            np.add.at(counts, place, 1)
-            np.add.at(sums, place, best[at])
+    for window, chosen in _windows(made, shapely.STRtree(shapes)):
+        crop, best = _read(made, window)
+        moved = shapely.transform(shapes[chosen], lambda xy, of=window: xy - (of.col_off, of.row_off))
+        number = rasterize(zip(moved, range(1, len(chosen) + 1), strict=True), crop.shape, dtype="int32")
+        at = (number > 0) & np.isin(crop, known)
+        place = chosen[number[at] - 1], np.argmax(crop[at][:, None] == known, axis=1)
+        np.add.at(counts, place, 1)
+        np.add.at(sums, place, best[at])
     return _majority(known, counts, sums)
 
 
@@ -126,12 +120,11 @@ def _window(made: Map, tall: int, wide: int) -> Window:
     return Window(left, top, min(SIDE, made.stack.width - left), min(SIDE, made.stack.height - top))
 
 
-@contextmanager
-def _reader(made: Map) -> Iterator[Callable[[Window], tuple[np.ndarray, np.ndarray]]]:
-    """A function that reads codes and probabilities, (h, w) each, of a window."""
-    crop, best = made.raster(folder.CROP), made.raster(folder.PROBABILITY)
-    try:
-        with rasterio.open(crop) as codes, rasterio.open(best) as probabilities:
-            yield lambda window: (codes.read(1, window=window), probabilities.read(1, window=window))
-    except RasterioError as error:
-        raise BadInput(f"The map {made.name} cannot be read: {error}. A raster of it may be cut short: make the map again.") from error
+def _read(made: Map, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and probabilities, (h, w) each, of a window."""
+    return tuple(_band(made, raster, window) for raster in (folder.CROP, folder.PROBABILITY))
+
+
+def _band(made: Map, raster: str, window: Window) -> np.ndarray:
+    with warped.opened(made.raster(raster), warped.again(made)) as opened:
+        return opened.read(1, window=window)
