@@ -16,6 +16,7 @@
     ├── BadDecision           an action, reason or image that does not fit its sample
     ├── BadInput              a file or value given for import that cannot be used
     ├── PixelsUnreadable      a shard is missing, cut short or of another shape than the catalogue says
+    ├── CannotMap             a map whose making was stopped from outside, or whose folder is in use
     └── CannotTrain           the chosen collection, labels and split leave nothing to learn from
 
 Pages and commands catch `CropcheckError` and show its text; anything else is a bug and keeps its traceback.
@@ -89,3 +90,7 @@ class PixelsUnreadable(CropcheckError):
 
 class CannotTrain(CropcheckError):
     """The chosen collection, labels and split leave nothing to learn from."""
+
+
+class CannotMap(CropcheckError):
+    """A map whose making was stopped from outside, or whose folder is in use."""

@@ -5,6 +5,7 @@ into the file, so none can be built from a hostile one. Every node is checked be
 looking where they lead.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,15 +87,24 @@ def probabilities(state: dict, config: TrainConfig, source: Pixels, index: np.nd
     Raises:
         CannotTrain: the state is damaged, of other inputs or classes, or of another version of scikit-learn.
     """
-    channels = inputs.channels(config.inputs, source.bands)
+    return predictor(state, config, source.bands, classes)(source, index)
+
+
+def predictor(state: dict, config: TrainConfig, bands: tuple[str, ...], classes: int) -> Callable[[Pixels, np.ndarray], np.ndarray]:
+    """The trees of a state, built once for many calls: (source, index) -> what `probabilities` gives. Raises as it does."""
+    channels = inputs.channels(config.inputs, bands)
     grid, taught = _checked(state, classes)
     model = trees.unpacked(state, MADE[config.model](config), len(channels) * len(grid.points), len(taught))
-    result = np.zeros((len(index), classes), dtype=np.float32)
-    with threadpool_limits(machine.threads(config), "openmp"):
-        for start in range(0, len(index), PREDICT_BLOCK):
-            block = slice(start, start + PREDICT_BLOCK)
-            result[block, taught] = model.predict_proba(resampling.table(source, index[block], channels, grid))
-    return result / result.sum(axis=1, keepdims=True)
+
+    def predict(source: Pixels, index: np.ndarray) -> np.ndarray:
+        result = np.zeros((len(index), classes), dtype=np.float32)
+        with threadpool_limits(machine.threads(config), "openmp"):
+            for start in range(0, len(index), PREDICT_BLOCK):
+                block = slice(start, start + PREDICT_BLOCK)
+                result[block, taught] = model.predict_proba(resampling.table(source, index[block], channels, grid))
+        return result / result.sum(axis=1, keepdims=True)
+
+    return predict
 
 
 def _balance(config: TrainConfig, truth: np.ndarray, classes: int) -> np.ndarray:

@@ -1,0 +1,144 @@
+"""Making a map: from a run and a season stack to a folder that `data.mapped.folder` describes, going on where a kill stopped it.
+
+What is asked for is written down first, as plan.json; then the tiles are predicted, each into a folder of its own; then the rasters are
+written from them; map.json comes last. Whatever ends this on the way, the same request goes on from what is there.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from data.mapped import folder
+from data.mapped.folder import Map
+from data.report import Report
+from data.workspace import Workspace
+from modeling import machine
+from modeling.mapping import planning, pool, tiles, writing
+from modeling.mapping.planning import Plan
+from modeling.mapping.pool import Pool
+from modeling.mapping.request import Request
+
+AT_ONCE = 4  # tiles that a worker is sent: it reads each while it computes the one before
+TURNS = 4  # that each worker should have, so that they end together
+UNKNOWN_CODES = "codes of the inventory that the collection's legend does not know"
+Tell = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
+
+
+def untold(done: int, total: int, what: str = "") -> None:
+    """Nobody wants to know."""
+
+
+def make(workspace: Workspace, request: Request, tell: Tell = untold) -> Map:
+    """Make a map, or go on with one, or give the one that is there.
+
+    Args:
+        tell: is told tiles and rasters done, and how many there are.
+
+    Returns:
+        The map; its figures are those of `writing.figures`, and "remarks" as `Report.as_json` has them.
+
+    Raises:
+        UnknownRun, CannotTrain: as `checks.trained`.
+        BadInput: the stack, the inventory or the polygons cannot be used; the folder holds something else; the disk is too small.
+        CannotMap: another process is at work in the folder, or a worker is gone.
+    """
+    remarks = Report()
+    plan = planning.planned(workspace, request, remarks)
+    with planning.alone(plan.out):
+        if (plan.out / folder.NOTE).exists():
+            made = planning.there(plan)
+        else:
+            planning.begin(plan)
+            with pool.opened(_workers(plan, request), request.scheduler) as workers:
+                made = _made(workspace, plan, request, remarks, _Steps(plan, workers, tell))
+    _known(workspace, plan)
+    return made
+
+
+class _Steps:
+    """The work of a map in the order in which it is done: calls for the pool, and the telling of how far it is."""
+
+    def __init__(self, plan: Plan, workers: Pool, tell: Tell):
+        self.plan, self.workers, self._tell = plan, workers, tell
+        self.rasters = 7 if plan.work.inventory else 5
+        self.total = len(plan.tiles) * (2 if plan.work.halo else 1) + self.rasters
+
+    def predict(self) -> None:
+        """Predict the tiles that are not there yet, and smooth them."""
+        work = self.plan.work
+        place = work.raw if work.halo else work.done
+        self._each(tiles.predict, (), place, "predicted")
+        if work.halo:
+            self._each(tiles.smooth, (self.plan.tiles,), work.done, "smoothed", before=len(self.plan.tiles))
+
+    def write(self, rasters: list[writing.Raster]) -> None:
+        """Write the rasters that are not there yet."""
+        before = self.total - self.rasters
+        paths = [self.plan.out / f"{raster.name}.tif" for raster in rasters]
+        arguments = (self.plan.stack, self.plan.work.folder, self.plan.tiles)
+        calls = [(writing.write, (self.plan.out, raster, *arguments)) for raster in rasters]
+        self.workers.run(calls, lambda: self._tell(before + sum(path.exists() for path in paths), self.total, "rasters written"))
+
+    def _each(self, function: Callable, more: tuple, place: Callable, what: str, before: int = 0) -> None:
+        """Have a function called with the tiles whose results are not there, some at a time."""
+        work, every = self.plan.work, self.plan.tiles
+        left = [tile for tile in every if not place(tile).exists() and not work.done(tile).exists()]
+        size = max(1, min(AT_ONCE, len(left) // (TURNS * self.workers.size)))
+        calls = [(function, (work, left[start : start + size], *more)) for start in range(0, len(left), size)]
+
+        def look() -> None:
+            nonlocal left
+            left = [tile for tile in left if not place(tile).exists()]
+            done = len(every) - len(left)
+            self._tell(before + done, self.total, f"{done:,} of {len(every):,} tiles {what}")
+
+        look()
+        self.workers.run(calls, look)
+
+
+def _workers(plan: Plan, request: Request) -> int:
+    """A GPU serves one worker; more than there are tiles are of no use."""
+    asked = request.workers or (machine.processors() if request.device == "cpu" else 1)
+    return min(asked, len(plan.tiles))
+
+
+def _made(workspace: Workspace, plan: Plan, request: Request, remarks: Report, steps: _Steps) -> Map:
+    steps.predict()
+    met = writing.pairs(plan.work.folder, plan.tiles) if plan.work.inventory else None
+    legend = None
+    if met is not None:
+        legend = writing.inventory_legend(workspace, plan.run.collection.name, plan.work, {code for code, _ in met})
+        _remark_codes(workspace, plan, met, remarks)
+    rasters = writing.rasters(plan.run.classes, legend)
+    steps.write(rasters)
+    figures = writing.figures(plan.work, plan.tiles, plan.run.classes, met)
+    made = Map(
+        plan.out, plan.out.name, plan.title, plan.run.run, plan.run.collection.name, plan.run.config.model,
+        datetime.now(UTC).isoformat(timespec="seconds"), plan.run.classes, plan.stack, tuple(raster.name for raster in rasters),
+        fields=bool(plan.fields), figures=figures | {"remarks": remarks.as_json()["remarks"]},
+        settings={
+            "plan": plan.digest, "smooth": request.smoothing.method, "smoothing": asdict(request.smoothing), "inventory": request.inventory,
+            "fields": request.fields,
+        },
+    )  # fmt: skip
+    folder.save(made)
+    shutil.rmtree(plan.work.folder)
+    (plan.out / planning.PLAN).unlink()
+    return folder.load(plan.out)
+
+
+def _remark_codes(workspace: Workspace, plan: Plan, met: dict, remarks: Report) -> None:
+    known = writing.known_codes(workspace, plan.run.collection.name)
+    for code in sorted({code for code, _ in met if code} - known):
+        pixels = sum(count for (one, _), count in met.items() if one == code)
+        remarks.remark(UNKNOWN_CODES, str(code), f"{pixels:,} pixels")
+
+
+def _known(workspace: Workspace, plan: Plan) -> None:
+    """Have the workspace find a map that lies elsewhere."""
+    link = workspace.maps / plan.name
+    if not link.exists():
+        workspace.maps.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)  # of a map that is gone
+        link.symlink_to(plan.out, target_is_directory=True)

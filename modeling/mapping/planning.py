@@ -1,0 +1,178 @@
+"""What a map is made of, worked out and written down before the work begins; and the folder that it goes into, claimed and checked."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data.errors import BadInput, CannotMap
+from data.inventory import rasters as inventories
+from data.mapped import folder
+from data.mapped.folder import Map
+from data.report import Report
+from data.stacks.stack import Stack
+from data.workspace import Workspace
+from modeling.mapping import checks, tiles
+from modeling.mapping.checks import Trained
+from modeling.mapping.engine import ATOM
+from modeling.mapping.request import Request
+from modeling.mapping.tiles import Tile, Work
+
+PLAN, WORK = "plan.json", "work"
+TILE = 512  # pixels of a side, where nothing is said
+TILE_BYTES = 2**26  # of a stack's pixels that a tile may have; two of them are in memory in each worker
+SPARE_BYTES = 2**26  # that the disk must keep
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a map, worked out. digest: the same for the same map."""
+
+    run: Trained
+    stack: Stack
+    work: Work
+    out: Path
+    name: str
+    title: str
+    side: int
+    digest: str
+    asked: dict
+    fields: str
+
+    @property
+    def tiles(self) -> list[Tile]:
+        return tiles.grid(self.stack.height, self.stack.width, self.side)
+
+
+def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
+    run = checks.trained(workspace, request.run)
+    whole = _opened(request.stack)
+    stack = checks.layers(workspace, run, whole, remarks)
+    request.smoothing.check()
+    inventory = inventories.open_raster(request.inventory) if request.inventory else None
+    if request.fields and not Path(request.fields).exists():
+        raise BadInput(f"There is no file {request.fields}. Give a file of polygons, as GeoPackage or GeoJSON.")
+    name = request.name or (request.out.name if request.out else f"{run.run}-{Path(whole.source).name or 'stack'}")
+    out = (request.out or workspace.maps / name).expanduser().absolute()
+    asked = {
+        "run": run.run, "checkpoint": _hash(run.checkpoint), "stack": _print_of(stack), "atom": ATOM,
+        "smoothing": asdict(request.smoothing), "inventory": _stamp(request.inventory), "fields": _stamp(request.fields),
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    work = Work(
+        str(run.checkpoint), run.checkpoint.stat().st_mtime_ns, run.bands, request.device, stack, out / WORK, len(run.classes),
+        run.positions, inventory, request.smoothing,
+    )  # fmt: skip
+    return Plan(run, stack, work, out, name, request.title or name, _side(request, out, run, stack), digest, asked, request.fields)
+
+
+def _opened(stack: str | Stack) -> Stack:
+    if isinstance(stack, Stack):
+        return stack
+    from data.stacks.opening import open_stack
+
+    return open_stack(stack)
+
+
+def _side(request: Request, out: Path, run: Trained, stack: Stack) -> int:
+    """Of a tile, in pixels: of those that are there already; else as asked, in whole atoms; else what a worker's memory takes."""
+    try:
+        return int(json.loads((out / PLAN).read_text())["tile"])
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise BadInput(f"{out / PLAN} is damaged: {error}. Remove the folder {out}, and make the map again.") from error
+    if request.tile:
+        if request.tile < ATOM:
+            raise BadInput(f"Tiles of {request.tile} pixels are too small. Give at least {ATOM}.")
+        return request.tile // ATOM * ATOM
+    side = TILE
+    while side > ATOM and side * side * len(stack.layers) * len(run.bands) * 2 > TILE_BYTES:
+        side //= 2
+    return side
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stamp(path: str) -> list:
+    """What tells a file from another, or from itself before a change; of what is no file its name."""
+    if not path or not Path(path).exists():
+        return [path]
+    stat = Path(path).stat()
+    return [str(Path(path).absolute()), stat.st_size, stat.st_mtime_ns]
+
+
+def _print_of(stack: Stack) -> dict:
+    """What decides the pixels of a stack."""
+    content = stack.as_json()
+    content.pop("source")
+    return content | {"files": [_stamp(layer.path) for layer in stack.layers]}
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else works in the folder meanwhile; the lock goes with the process."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        held = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise BadInput(f"The folder {path} cannot be written: {error.strerror}. Give another --out.") from error
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotMap(f"Another process is making a map in {path}. Wait for it, or give another --out.") from None
+        yield
+    finally:
+        os.close(held)
+
+
+def there(plan: Plan) -> Map:
+    """The finished map in the folder, if it is the one that is asked for."""
+    made = folder.load(plan.out)
+    if made.settings.get("plan") != plan.digest:
+        raise BadInput(
+            f"{plan.out} holds the finished map {made.name}, of the run {made.run} with other settings or pixels. Give another --out, or "
+            "remove the folder first."
+        )
+    return made
+
+
+def begin(plan: Plan) -> None:
+    """Write down what is asked for, or see that it is what was asked before."""
+    note = plan.out / PLAN
+    if note.exists():
+        if json.loads(note.read_text())["digest"] != plan.digest:
+            raise BadInput(
+                f"{plan.out} holds an unfinished map that was asked for otherwise: another run, stack, smoothing, inventory or fields, or "
+                "files that have changed since. Repeat the first request, give another --out, or remove the folder."
+            )
+    elif any(plan.out.iterdir()):
+        raise BadInput(f"{plan.out} is not empty, and what it holds is no map. Give a new or an empty folder.")
+    else:
+        _check_disk(plan)
+        partial = note.with_suffix(".partial")
+        partial.write_text(json.dumps({"digest": plan.digest, "tile": plan.side} | plan.asked, indent=1))
+        partial.replace(note)
+    plan.work.folder.mkdir(exist_ok=True)
+
+
+def _check_disk(plan: Plan) -> None:
+    """Refuse what would fill the disk halfway."""
+    classes, inventory = len(plan.run.classes), plan.work.inventory is not None
+    of_pixel = 12 + 2 * classes + 3 * inventory + (4 * classes if plan.work.halo else 0)  # tiles
+    of_pixel += 10 + 2 * classes + 2 * inventory  # rasters, before they are packed
+    wanted, free = plan.stack.height * plan.stack.width * of_pixel + SPARE_BYTES, shutil.disk_usage(plan.out).free
+    if wanted > free:
+        raise BadInput(
+            f"The map takes up to {wanted / 1e9:.2f} GB while it is made; {free / 1e9:.2f} GB are free at {plan.out}. Free some space, or "
+            "give an --out on another disk."
+        )
