@@ -114,10 +114,7 @@ def _angles(text: str) -> list[tuple[float, str]] | None:
         parts = [(found.groups()[1:5], found.group(1)), (found.groups()[6:10], found.group(6))]
     else:
         return None
-    letters = [letter.upper().replace("O", "W") for _, letter in parts]
-    return [
-        (_degrees(*angle) * (-1 if letter and letter in "SW" else 1), letter) for (angle, _), letter in zip(parts, letters, strict=True)
-    ]
+    return [_degrees(*angle, letter.upper().replace("O", "W")) for angle, letter in parts]
 
 
 def _degrees(sign: str, degrees: str, minutes: str | None, seconds: str | None, letter: str) -> tuple[float, str]:
