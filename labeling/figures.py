@@ -1,5 +1,6 @@
 """Figures of crop seasons, and of what became of a cell of a matrix. Builds plotly figures from records; reads nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -78,7 +79,7 @@ def season_figure(
 
 def _range(index: Index, figure: go.Figure) -> tuple[float, float]:
     """The same axis for every choice of crops, so that two looks compare; nothing drawn is cut off."""
-    drawn = [value for trace in figure.data for value in trace.y]
+    drawn = [value for trace in figure.data for value in trace.y if value is not None]
     return min([index.low, *(value - 0.02 for value in drawn)]), max([index.high, *(value + 0.02 for value in drawn)])
 
 
@@ -129,6 +130,31 @@ def _add_cloudy(figure: go.Figure, days: np.ndarray, curve: Curve, *, color: str
         marker={"size": 9, "color": "white", "line": {"color": color, "width": 2}},
         hovertemplate="<b>%{y:.2f}</b> cloudy or bad<extra>" + curve.name + "</extra>", **MARKERS_STAY,
     )  # fmt: skip
+
+
+def pixel_figure(index: Index, days: Sequence[date], values: np.ndarray, *, shown: date | None, height: int) -> go.Figure:
+    """A pixel's season as one line with its dates; missing dates are left out, and the line is broken there.
+
+    Args:
+        values: (T,) of the index, NaN = no data.
+        shown: the date that the map shows, marked by a thin line.
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[day.isoformat() for day in days], y=[None if np.isnan(value) else round(float(value), 4) for value in values],
+        mode="lines+markers", line={"color": "#2f6f4f", "width": 2}, marker={"size": 6}, connectgaps=False,
+        hovertemplate="%{x|%-d %b %Y}<br><b>%{y:.3f}</b><extra></extra>",
+    )  # fmt: skip
+    if shown is not None:
+        figure.add_vline(x=shown.isoformat(), line={"color": "#d6006e", "width": 1})
+    figure.update_layout(
+        height=height, margin={"l": 4, "r": 4, "t": 4, "b": 4}, font={"size": 11}, plot_bgcolor="white", showlegend=False, dragmode=False
+    )
+    figure.update_xaxes(gridcolor=GRID, tickformat="%-d %b\n%Y", nticks=5, fixedrange=True, showline=True, linecolor="#aab3a6")
+    figure.update_yaxes(
+        title={"text": f"{index.name} (no unit)", "standoff": 2}, range=_range(index, figure), gridcolor=GRID, fixedrange=True
+    )
+    return figure
 
 
 def faded(color: str, alpha: float) -> str:

@@ -1,24 +1,34 @@
-"""Maps of samples that draw without the internet. Builds leafmap maps and layers from plain records; reads no database, no pixels.
+"""Maps that draw without the internet. Builds leafmap maps and what they show from plain records; reads no database, no pixels.
 
-Leaflet and our own drawing code are served by the app (static/), never by a CDN. Importing this file is cheap: leafmap and folium,
-which take seconds, are imported by the first map.
+Leaflet and our own drawing code are served by the app (static/), never by a CDN. A map is made once; what it shows later is one record,
+which static/map.js compares with what is there. Importing this file is cheap: leafmap and folium, which take seconds, are imported by
+the first map.
 """
 
-import base64
 import hashlib
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
-from labeling.points import Group, Point
+from data.mapped.pictures import View
+from labeling.points import Group, Point, Samples
+
+Address = Callable[[bytes, str], str]  # bytes and their media type -> where the browser fetches them
 
 DETAIL_ZOOM = 12  # a patch of 640 m is about 25 px wide here; below that, an image says less than a point
 MAX_PICTURES = 60  # in view; more would cost seconds and cover each other
 MAX_DETAILS = 400  # outlines in view
 MAX_ZOOM = 19
-FEW_POINTS = 1000  # larger circles up to here
+FEW_POINTS = 1_000  # larger circles up to here ...
+MANY_POINTS = 20_000  # ... and smaller ones above
+TILE = 256  # px: the world is this wide at zoom 0
+SNAP = 128  # px: the grid that pictures of a view are cut along, so that a small pan asks for no new one
+BESIDE = 0.15  # of the view's width and height that a picture reaches beyond it at least
 WEB_MERCATOR = "EPSG:3857"  # what Leaflet shows
 ONLINE_MAPS = {  # title -> name in leafmap's catalogue; each asks a server outside
     "OpenStreetMap": "OpenStreetMap",
@@ -41,99 +51,136 @@ class Picture:
 class Detail:
     """What is drawn of one sample when the map is near: its outline (GeoJSON, EPSG:4326) and its picture, where it has them."""
 
-    name: str
+    id: int
     text: str
     color: str
     outline: dict | None
     picture: Picture | None
 
 
-def base_map(points: list[Point], static: str, *, online: str | None = None):
-    """A `leafmap.foliumap.Map` of the places around `points`: coasts, borders, lakes, graticule, scale; no points yet.
+@dataclass(frozen=True)
+class Seen:
+    """What the browser says of a map.
+
+    view: what is in view, EPSG:4326, and its size on the screen. zoom: Leaflet's.
+    click: {"lat", "lon", "sample": its number or None, "n": counts the clicks}, or None.
+    area: GeoJSON geometry that was drawn, or None. last: "click" or "area", whichever came last.
+    """
+
+    view: View
+    zoom: float
+    click: dict[str, Any] | None
+    area: dict[str, Any] | None
+    last: str | None
+
+
+def seen(said: dict[str, Any] | None) -> Seen | None:
+    """What `static/map.js` told; None before it told anything."""
+    if not said or "view" not in said:
+        return None
+    return Seen(View(**said["view"]), said["zoom"], said["click"], said["area"], said["last"])
+
+
+def base_map(bounds: list[list[float]], static: str, *, key: str, online: str | None = None):
+    """A `leafmap.foliumap.Map` with coasts, borders, lakes, graticule, scale and drawing tools; what it shows comes later.
 
     Args:
-        points: at least one; the map opens on all of them.
+        bounds: [[south, west], [north, east]] in EPSG:4326 that it opens on, unless it was left elsewhere before.
         static: the address that static/ is served at, "/app/static" behind the server's base path.
+        key: under which the browser remembers view, click and area.
         online: a key of `ONLINE_MAPS`, drawn over the background; the only thing that asks another server.
     """
     from branca.element import MacroElement, Template
     from leafmap import foliumap
 
-    bounds = bounds_of(points)
     center = [(bounds[0][0] + bounds[1][0]) / 2, (bounds[0][1] + bounds[1][1]) / 2]
     chart = foliumap.Map(location=center, zoom_start=5, tiles=None, max_zoom=MAX_ZOOM, world_copy_jump=True)
     chart.options["maxZoom"] = MAX_ZOOM  # folium gives max_zoom to a tile layer only, and there is none
     _serve_locally(chart, static)
     drawing = MacroElement()
     drawing._template = Template(
-        "{% macro script(this, kwargs) %}"
-        "cropcheck.background({{ this._parent.get_name() }}, {{ this.url }});"
-        "cropcheck.graticule({{ this._parent.get_name() }});"
-        "cropcheck.controls({{ this._parent.get_name() }}, {{ this.bounds }});"
-        "{% endmacro %}"
+        "{% macro script(this, kwargs) %}cropcheck.start({{ this._parent.get_name() }}, {{ this.record }});{% endmacro %}"
     )
-    drawing.url, drawing.bounds = json.dumps(f"{static}/vendor/background/world.json"), json.dumps(bounds)
+    drawing.record = _script({"key": key, "world": f"{static}/vendor/background/world.json", "bounds": bounds})
     drawing.add_to(chart)
     if online:
         chart.add_basemap(ONLINE_MAPS[online])
-    chart.fit_bounds(bounds)
     return chart
 
 
-def bounds_of(points: list[Point]) -> list[list[float]]:
-    """[[south, west], [north, east]] in EPSG:4326 around the points, a little wider than they lie."""
-    lats, lons = [point.lat for point in points], [point.lon for point in points]
-    span = max(max(lats) - min(lats), max(lons) - min(lons))
+def bounds_of(places: np.ndarray) -> list[list[float]]:
+    """[[south, west], [north, east]] in EPSG:4326 around (2, N) latitudes and longitudes, a little wider than they lie."""
+    (south, west), (north, east) = places.min(axis=1).tolist(), places.max(axis=1).tolist()
+    span = max(north - south, east - west)
     margin = max(0.03 * span, 0.005 - span / 2)  # a lone patch has its surroundings
-    return [[min(lats) - margin, min(lons) - margin], [max(lats) + margin, max(lons) + margin]]
+    return [[south - margin, west - margin], [north + margin, east + margin]]
 
 
-def points_layer(points: list[Point], groups: list[Group], positions: list[int], *, notes: list[str], ringed: list[bool]):
-    """All points as circles on one canvas, for `st_folium(feature_group_to_add=...)`.
-
-    Args:
-        groups, positions: a grouping from `labeling.points`.
-        notes: what the tooltip says beside name and group.
-        ringed: points to mark with a red ring.
-    """
-    record = {
-        "radius": 6 if len(points) <= FEW_POINTS else 4,
-        "groups": [[group.title, group.color] for group in groups],
-        "lat": [round(point.lat, 5) for point in points],  # 1e-5 degree is about a metre
-        "lon": [round(point.lon, 5) for point in points],
-        "name": [point.name for point in points],
-        "group": positions,
-        "note": notes,
-        "ring": [int(ring) for ring in ringed],
-    }
-    record["key"] = hashlib.sha1(json.dumps(record).encode()).hexdigest()
-    return _layer("points", record)
-
-
-def details_layer(details: list[Detail]):
-    """Pictures and outlines of the samples in view."""
-    return _layer("details", [_drawn(detail) for detail in details])
-
-
-def selection_layer(point: Point | None):
-    """A ring around the chosen sample, or nothing."""
-    return _layer("selection", [point.lat, point.lon]) if point else _layer("details", [])
-
-
-def in_view(points: list[Point], bounds: dict | None, zoom: float | None) -> list[Point]:
-    """The points whose details are to be drawn: those in view if the map is near enough, the nearest to its centre first.
+def points_record(samples: Samples, groups: list[Group], hidden: list[int], files: dict[str, str]) -> dict[str, Any]:
+    """What the browser is told of the samples.
 
     Args:
-        bounds: {"_southWest": {"lat", "lng"}, "_northEast": ...} as Leaflet gives it, or None before the map is drawn.
+        hidden: positions of the groups that are switched off.
+        files: addresses of "places", "names" and "faces", see `labeling.points`.
     """
-    if not bounds or not zoom or zoom < DETAIL_ZOOM or bounds["_southWest"]["lat"] is None:
+    count = len(samples.points)
+    radius = 6 if count <= FEW_POINTS else 4 if count <= MANY_POINTS else 3
+    return files | {"groups": [[group.title, group.color] for group in groups], "hidden": hidden, "radius": radius}
+
+
+def details_record(details: list[Detail], address: Address) -> dict[str, Any]:
+    """What the browser is told of pictures and outlines of the samples in view; the key changes when any of it does."""
+    items = [_drawn(detail, address) for detail in details]
+    return {"key": hashlib.sha1(json.dumps(items).encode()).hexdigest(), "items": items}
+
+
+def scene_layer(record: dict[str, Any]):
+    """What the map shows now, for `st_folium(feature_group_to_add=...)`; see `show` in static/map.js."""
+    import folium
+    from branca.element import MacroElement, Template
+
+    group, drawing = folium.FeatureGroup(), MacroElement()
+    drawing._template = Template("{% macro script(this, kwargs) %}cropcheck.show(map_div, {{ this.record }});{% endmacro %}")
+    drawing.record = _script(record)
+    drawing.add_to(group)
+    return group
+
+
+def wider(view: View) -> View:
+    """The view and some ground around it, along a grid that stays where it is when the view moves: pictures of it serve small pans too."""
+    west, north = _world(view.north, view.west)
+    east, south = _world(view.south, view.east)
+    size = view.width / (east - west)  # px of the whole world
+    step = SNAP / size
+    across, down = BESIDE * (east - west), BESIDE * (south - north)
+    left, top = (max(0.0, math.floor((edge - more) / step) * step) for edge, more in ((west, across), (north, down)))
+    right, bottom = (min(1.0, math.ceil((edge + more) / step) * step) for edge, more in ((east, across), (south, down)))
+    (north, west), (south, east) = _place(left, top), _place(right, bottom)
+    return View(
+        round(south, 8), round(west, 8), round(north, 8), round(east, 8), round((right - left) * size), round((bottom - top) * size)
+    )
+
+
+def _world(lat: float, lon: float) -> tuple[float, float]:
+    """EPSG:4326 -> x and y of EPSG:3857 as 0 ... 1 from the upper left corner of the world."""
+    sine = math.sin(math.radians(min(85.0511, max(-85.0511, lat))))
+    return min(1.0, max(0.0, lon / 360 + 0.5)), 0.5 - math.log((1 + sine) / (1 - sine)) / (4 * math.pi)
+
+
+def _place(x: float, y: float) -> tuple[float, float]:
+    """`_world` back: (lat, lon)."""
+    return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * y)))), (x - 0.5) * 360
+
+
+def in_view(samples: Samples, seen: Seen | None) -> list[Point]:
+    """The samples whose details are to be drawn: those in view if the map is near enough, the nearest to its centre first."""
+    if seen is None or seen.zoom < DETAIL_ZOOM:
         return []
-    south, west = bounds["_southWest"]["lat"], bounds["_southWest"]["lng"]
-    north, east = bounds["_northEast"]["lat"], bounds["_northEast"]["lng"]
-    edge = 0.01  # a patch whose centre is just outside still reaches into view
-    inside = [point for point in points if south - edge < point.lat < north + edge and west - edge < point.lon < east + edge]
-    middle = ((south + north) / 2, (west + east) / 2)
-    return sorted(inside, key=lambda point: (point.lat - middle[0]) ** 2 + (point.lon - middle[1]) ** 2)[:MAX_DETAILS]
+    view, edge = seen.view, 0.01  # a patch whose centre is just outside still reaches into view
+    lat, lon = samples.places
+    inside = np.flatnonzero((lat > view.south - edge) & (lat < view.north + edge) & (lon > view.west - edge) & (lon < view.east + edge))
+    away = (lat[inside] - (view.south + view.north) / 2) ** 2 + (lon[inside] - (view.west + view.east) / 2) ** 2
+    return [samples.points[at] for at in inside[np.argsort(away, kind="stable")][:MAX_DETAILS].tolist()]
 
 
 def picture(rgba: np.ndarray, crs: str, transform: tuple[float, ...]) -> Picture:
@@ -176,29 +223,17 @@ def _png(rgba: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _drawn(detail: Detail) -> dict:
+def _drawn(detail: Detail, address: Address) -> dict[str, Any]:
     picture = detail.picture
     return {
-        "name": detail.name, "text": detail.text, "color": detail.color, "outline": detail.outline,
-        "image": picture and "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "id": detail.id, "text": detail.text, "color": detail.color, "outline": detail.outline,
+        "image": picture and address(picture.png, "image/png"),
         "bounds": picture and [[picture.south, picture.west], [picture.north, picture.east]],
     }  # fmt: skip
 
 
-def _layer(function: str, record: object):
-    """A folium feature group that has `static/map.js` draw `record` into it."""
-    import folium
-    from branca.element import MacroElement, Template
-
-    group, drawing = folium.FeatureGroup(), MacroElement()
-    drawing._template = Template(
-        "{% macro script(this, kwargs) %}"
-        f"cropcheck.{function}(map_div, {{{{ this._parent.get_name() }}}}, {{{{ this.record }}}});"
-        "{% endmacro %}"
-    )
-    drawing.record = json.dumps(record, ensure_ascii=False).replace("</", "<\\/")  # a name cannot end the script
-    drawing.add_to(group)
-    return group
+def _script(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False).replace("</", "<\\/")  # a name cannot end the script
 
 
 def _serve_locally(chart, static: str) -> None:
@@ -206,8 +241,10 @@ def _serve_locally(chart, static: str) -> None:
     from folium.plugins import Fullscreen
 
     vendor = f"{static}/vendor"
-    chart.default_js = [("leaflet", f"{vendor}/leaflet/leaflet.js"), ("cropcheck", f"{static}/map.js")]
-    chart.default_css = [("leaflet", f"{vendor}/leaflet/leaflet.css"), ("cropcheck", f"{static}/map.css")]
+    scripts = {name: f"{static}/{name}.js" for name in ("map", "map_points", "map_rasters")}
+    chart.default_js = [("leaflet", f"{vendor}/leaflet/leaflet.js"), ("draw", f"{vendor}/draw/leaflet.draw.js"), *scripts.items()]
+    sheets = {"leaflet": f"{vendor}/leaflet/leaflet.css", "draw": f"{vendor}/draw/leaflet.draw.css", "map": f"{static}/map.css"}
+    chart.default_css = list(sheets.items())
     for control in chart._children.values():
         if isinstance(control, Fullscreen):
             control.default_js = [("fullscreen", f"{vendor}/fullscreen/Control.FullScreen.js")]

@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,18 +22,30 @@ STATES = {  # state of the view `label` -> English, French, colour, as in the fi
 }
 NO_LABEL = ("Rejected, no label", "Rejeté, sans étiquette", "#3b3f3c")
 NO_PREDICTION = ("Not predicted", "Sans prédiction", "#b9c2b6")
+COUNTED = ("Likely label error", "Erreur probable", "#7a0019")  # counted by confident learning
+DOUBTS = (  # label quality below -> English, French, colour (ColorBrewer OrRd)
+    (0.25, ("Label quality under 0.25", "Qualité sous 0,25", "#d7301f")),
+    (0.5, ("0.25 to 0.5", "0,25 à 0,5", "#fc8d59")),
+    (0.75, ("0.5 to 0.75", "0,5 à 0,75", "#fdcc8a")),
+    (float("inf"), ("0.75 and more", "0,75 et plus", "#fef0d9")),
+)
+NO_SUSPICION = ("Not judged", "Non évalué", "#b9c2b6")
+MICRO = 1_000_000  # of a degree: 0.1 m
+RINGED, NO_PERCENTAGE = 1, 255  # in the files that the browser reads
 
 SAMPLES = """
 select s.id, s.name, t.lon, t.lat, t.region, s.year, s.inventory_code, l.code, l.state, l.verified, s.flagged, s.purity,
-    c.learned, p.predicted, p.probability
+    c.learned, p.predicted, p.probability, x.rank, x.quality, x.counted
 from sample s
 join site t on t.id = s.site
 join label l on l.sample = s.id
 left join legend_class c on c.collection = s.collection and c.code = l.code
-left join prediction p on p.sample = s.id and p.run = ?
-where s.collection = ?
+left join prediction p on p.sample = s.id and p.run = :run
+left join suspect x on x.sample = s.id and x.run = :run
+where s.collection = :collection and (:some is null or s.id in (select value from json_each(:some)))
 order by s.id
 """
+DECIDED_SINCE = "select distinct sample from event where id > ? and id <= ?"
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Point:
     code: the label in force; None where the sample is rejected.
     learned: the learned class of the label in force; None outside every class.
     predicted, probability: of the run asked for; None where it predicted nothing.
+    rank, quality, counted: of the run's suspicion of the label: rank 1 = most likely wrong, quality 0..1, low = likely wrong, counted =
+        among those that confident learning counts as errors; None where it did not judge the label.
     """
 
     id: int
@@ -60,6 +75,9 @@ class Point:
     learned: str | None
     predicted: str | None
     probability: float | None
+    rank: int | None = None
+    quality: float | None = None
+    counted: int | None = None
 
     @property
     def disagrees(self) -> bool:
@@ -77,13 +95,54 @@ class Group:
     count: int
 
 
-def points(store: Store, collection: str, run: str | None = None) -> list[Point]:
-    """All samples of a collection in the order of import, with the predictions of `run` if one is named."""
+@dataclass(frozen=True)
+class Samples:
+    """All samples of a collection, as they were when `last_event` was the newest decision.
+
+    points: in the order of import.
+    """
+
+    points: tuple[Point, ...]
+    last_event: int
+
+    @cached_property
+    def by_id(self) -> dict[int, Point]:
+        return {point.id: point for point in self.points}
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(2, N) float64 latitudes and longitudes, EPSG:4326."""
+        return np.array([[point.lat for point in self.points], [point.lon for point in self.points]], dtype=np.float64).reshape(2, -1)
+
+    def of_year(self, year: int | None) -> "Samples":
+        """Those of a year; all of them where it is None."""
+        return self if year is None else replace(self, points=tuple(point for point in self.points if point.year == year))
+
+
+def points(store: Store, collection: str, run: str | None = None, some: Sequence[int] | None = None) -> list[Point]:
+    """The samples of a collection in the order of import, with the predictions and suspicions of `run` if one is named.
+
+    some: numbers of those that are wanted; None for all.
+    """
+    asked = {"run": run, "collection": collection, "some": None if some is None else json.dumps(list(some))}
     with store.reading() as db:
         db.conn.row_factory = None  # plain tuples in the order of Point's fields: half the time at 6,633 samples
-        rows = db.execute(SAMPLES, [run, collection]).fetchall()
+        rows = db.execute(SAMPLES, asked).fetchall()
     flags = slice(9, 11)  # verified, flagged
     return [Point(*row[: flags.start], *map(bool, row[flags]), *row[flags.stop :]) for row in rows]
+
+
+def samples(store: Store, collection: str, run: str | None, before: Samples | None = None) -> Samples:
+    """All samples as they are now; of `before`, what has been decided since is read anew and the rest is kept."""
+    with store.reading() as db:
+        now = db.execute("select coalesce(max(id), 0) from event").fetchone()[0]
+        count = db.execute("select count(*) from sample where collection = ?", [collection]).fetchone()[0]
+        if before is not None and count == len(before.points) and now >= before.last_event:
+            changed = [row[0] for row in db.execute(DECIDED_SINCE, [before.last_event, now])]
+            fresh = {point.id: point for point in points(store, collection, run, changed)} if changed else {}
+            kept = before.points if not fresh else tuple(fresh.get(point.id, point) for point in before.points)
+            return before if now == before.last_event else replace(before, points=kept, last_event=now)
+    return Samples(tuple(points(store, collection, run)), now)
 
 
 def predicting_runs(store: Store, collection: str) -> list[str]:
@@ -91,6 +150,16 @@ def predicting_runs(store: Store, collection: str) -> list[str]:
     with store.reading() as db:
         rows = db.execute(
             "select name from run where collection = ? and exists (select 1 from prediction where run = run.name) order by created desc",
+            [collection],
+        ).fetchall()
+    return [row["name"] for row in rows]
+
+
+def suspecting_runs(store: Store, collection: str) -> list[str]:
+    """Names of the runs that have judged the collection's labels, newest first."""
+    with store.reading() as db:
+        rows = db.execute(
+            "select name from run where collection = ? and exists (select 1 from suspect where run = run.name) order by created desc",
             [collection],
         ).fetchall()
     return [row["name"] for row in rows]
@@ -154,6 +223,41 @@ def by_prediction(points: list[Point], learned: list[LearnedClass]) -> tuple[lis
     """Groups by predicted class, in the order of the classes, and every point's position in them."""
     faces = {entry.name: (entry.name, entry.name_fr, entry.color) for entry in learned}
     return _grouped([faces.get(point.predicted, NO_PREDICTION) for point in points], order=[*faces.values(), NO_PREDICTION])
+
+
+def by_suspicion(points: list[Point]) -> tuple[list[Group], list[int]]:
+    """Groups by how likely the label is wrong, the likeliest first, and every point's position in them."""
+    return _grouped([_doubt(point) for point in points], order=[COUNTED, *(face for _, face in DOUBTS), NO_SUSPICION])
+
+
+def _doubt(point: Point) -> tuple[str, str, str]:
+    if point.quality is None:
+        return NO_SUSPICION
+    return COUNTED if point.counted else next(face for below, face in DOUBTS if point.quality < below)
+
+
+def place_file(points: Sequence[Point]) -> bytes:
+    """What the browser reads of where N samples are: int32, N latitudes and N longitudes in EPSG:4326 x `MICRO`, N sample numbers."""
+    places = np.array([[point.lat for point in points], [point.lon for point in points]]).reshape(2, -1)
+    numbers = np.array([[point.id for point in points]], dtype="<i4").reshape(1, -1)
+    return np.vstack([np.rint(places * MICRO).astype("<i4"), numbers]).tobytes()
+
+
+def name_file(points: Sequence[Point]) -> bytes:
+    """The samples' names, a line each, UTF-8."""
+    return "\n".join(" ".join(point.name.splitlines()) for point in points).encode()
+
+
+def face_file(points: Sequence[Point], positions: Sequence[int], *, predicted: bool) -> bytes:
+    """What the browser reads of how N samples look: uint8, N groups, N marks and N percentages.
+
+    Args:
+        positions: from a grouping of at most 256 groups.
+        predicted: whether to ring what is predicted otherwise than labelled, and to tell the prediction's probability in per cent.
+    """
+    marks = [RINGED * (predicted and point.disagrees) for point in points]
+    shares = [round(100 * point.probability) if predicted and point.probability is not None else NO_PERCENTAGE for point in points]
+    return np.array([positions, marks, shares], dtype=np.uint8).tobytes()
 
 
 def _grouped(faces: list[tuple[str, str, str]], order: list | None = None) -> tuple[list[Group], list[int]]:

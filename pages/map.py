@@ -1,141 +1,190 @@
-"""Map: the samples in place, coloured by label, verification or prediction; pictures of the patches where one zooms in."""
+"""Map: the samples in place, and under them what a run's map says of the whole ground beside imagery and inventory."""
 
 import streamlit as st
 from streamlit_folium import st_folium
 
-from data import catalogue, display, seasons
 from data.catalogue import Collection
-from data.errors import CropcheckError, PixelsUnreadable
-from labeling import maps, overlays, places, points
-from labeling.maps import Detail, Picture
-from labeling.points import Group, Point
-from pages.widgets import badges, chooser, entry, map_panel, resources, static
+from data.errors import CropcheckError
+from data.mapped import folder
+from data.mapped.folder import Map
+from labeling import maps
+from labeling.maps import Seen
+from pages.widgets import (
+    badges,
+    chooser,
+    entry,
+    map_areas,
+    map_changes,
+    map_files,
+    map_layers,
+    map_legend,
+    map_make,
+    map_panel,
+    map_samples,
+    map_search,
+    resources,
+    static,
+    takeaway,
+)
+from pages.widgets.map_layers import Layers
+from pages.widgets.map_samples import Choice, Drawn
 
-HEIGHT = 545  # px; with the controls above it, it fits a screen of 768
-COLOURINGS = {"label": "Label", "state": "Verification", "prediction": "Prediction"}
-GREENEST = "Greenest clear date"
-
-
-@st.cache_data(max_entries=2_000, show_spinner=False)
-def picture(home: str, sample: int, slot: int | None, view: str) -> tuple[Picture | None, dict]:
-    """Pixels never change, so what is drawn of them is kept."""
-    return overlays.patch_picture(resources.workspace(), sample, slot, view)
-
-
-def grouped(collection: Collection, colouring: str, found: list[Point]) -> tuple[list[Group], list[int]]:
-    store = resources.workspace().store
-    if colouring == "label":
-        return points.by_label(found, catalogue.legend(store, collection.name))
-    if colouring == "state":
-        return points.by_state(found)
-    return points.by_prediction(found, catalogue.learned(store, collection.name))
-
-
-def details(collection: Collection, near: list[Point], colors: dict[int, str], when: str, view: str) -> tuple[list[Detail], str | None]:
-    """What is drawn of the samples in view: field or patch outline, and the picture; and why a picture is missing, if one is."""
-    workspace = resources.workspace()
-    numbers = [point.id for point in near]
-    fields = points.polygons(workspace.store, numbers)
-    pictured = numbers[: maps.MAX_PICTURES] if view != "none" and not collection.is_series else []
-    if when == GREENEST:
-        dated = overlays.greenest(workspace.store, pictured)
-    else:
-        dated = overlays.in_bin(workspace.store, collection, pictured, when)
-    drawn, problem = [], None
-    for rank, point in enumerate(near):
-        image, shown, outline = dated.get(point.id), None, None
-        if rank < len(pictured):
-            try:
-                shown, outline = picture(str(workspace.home), point.id, image and image.slot, view)
-            except PixelsUnreadable as error:
-                problem = str(error)
-        text = f"{point.name} · {image.acquired}" if shown else point.name
-        drawn.append(Detail(point.name, text, colors[point.id], fields.get(point.id, outline), shown))
-    return drawn, problem
-
-
-def controls(collection: Collection) -> tuple[str, str | None, int | None, str, str, str | None]:
-    """Colouring, run, year, view, date and online map, as chosen."""
-    store = resources.workspace().store
-    runs, (_, years) = points.predicting_runs(store, collection.name), places.regions_and_years(store, collection.name)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        colouring = st.segmented_control(
-            "Colour by", list(COLOURINGS), format_func=COLOURINGS.get, default="label", required=True, key="map.colouring"
-        )
-        run = None
-        if colouring == "prediction" and runs:
-            run = st.selectbox("Run", runs, key="map.run", width=190)
-        year = None
-        if len(years) > 1:  # a site's samples of several years lie on each other
-            year = st.selectbox("Year", years, index=None, placeholder="All", key=f"map.year.{collection.name}", width=95)
-        view, when = "none", GREENEST
-        if not collection.is_series:
-            views = {"none": "No pictures"} | display.views(collection.bands)
-            view = st.selectbox(
-                "Pictures when near", list(views), index=1, format_func=views.get, key=f"map.view.{collection.name}", width=150
-            )
-            dates = [GREENEST, *seasons.bins(collection)]
-            titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
-            when = st.selectbox("Date", dates, format_func=titles.get, key=f"map.slot.{collection.name}", width=165)
-        online = st.selectbox(
-            "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online", width=120,
-            help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
-        )  # fmt: skip
-    return colouring, run, year, view, when, online
+HEIGHT = 500  # px; with the controls above it, it fits a screen of 768
+CLICKED, LEGEND = 296, 188  # px of the panel's two parts, which scroll
+COLUMNS = (1.05, 0.55, 1.15, 1.35, 0.62, 1.25, 1.25, 0.95, 0.75)
+NOTHING = {"pictures": [], "opacity": 1, "split": False, "titles": {}}
 
 
 @st.fragment
-def chart(collection: Collection) -> None:
+def chart(collection: Collection, made: Map | None, others: list[Map], place: tuple[float, float, str] | None) -> None:
     """Controls, map and panel. A fragment: panning or a click draws this again, neither the page nor app.py, which shows errors."""
     try:
-        _chart(collection)
+        _chart(collection, made, others, place)
     except CropcheckError as error:
         st.error(str(error), icon=":material/error:")
 
 
-def _chart(collection: Collection) -> None:
-    colouring, run, year, view, when, online = controls(collection)
-    if colouring == "prediction" and run is None:
-        st.info(
-            "No run has predicted this collection yet. Train a model, and its predictions appear here.", icon=":material/model_training:"
-        )
-        st.page_link("pages/train.py", label="Train a model")
-        return
-    found = points.points(resources.workspace().store, collection.name, run)
-    if not found:
+def _chart(collection: Collection, made: Map | None, others: list[Map], place: tuple[float, float, str] | None) -> None:
+    columns = st.columns(COLUMNS, gap="small", vertical_alignment="bottom")
+    with columns[0]:
+        colouring = map_samples.colouring()
+    with columns[1], st.popover("", icon=":material/tune:", help="Run, year and pictures of the samples; online maps"):
+        chosen, online = map_samples.choice(collection, colouring), _online()
+    layers = map_layers.controls(made, others, columns[2:8]) if made else None
+    shown = map_samples.drawn(collection, chosen)
+    if not shown.samples.points:
         st.info("This collection has no samples yet. Import it again with `python -m data init`.", icon=":material/inventory_2:")
         return
-    found = [point for point in found if year in (None, point.year)]
-    groups, positions = grouped(collection, colouring, found)
     key = f"map.leaflet.{collection.name}"
-    state = st.session_state.get(key) or {}
-    chosen = map_panel.chosen(found, state)
-    near = maps.in_view(found, state.get("bounds"), state.get("zoom"))
-    colors = {point.id: groups[position].color for point, position in zip(found, positions, strict=True)}
-    shapes, problem = details(collection, near, colors, when, view)
+    seen = maps.seen(st.session_state.get(key))
+    with columns[8]:
+        _take_away(collection, layers, seen, chosen, shown)
     left, right = st.columns([3, 1])
     with left:
-        st_folium(
-            maps.base_map(found, static.url(), online=online),
-            key=key, height=HEIGHT, use_container_width=True, returned_objects=["last_active_drawing", "zoom", "bounds"],
-            feature_group_to_add=[
-                maps.details_layer(shapes),
-                maps.points_layer(
-                    found, groups, positions, notes=[map_panel.note(point) for point in found],
-                    ringed=[colouring == "prediction" and point.disagrees for point in found],
-                ),
-                maps.selection_layer(chosen),
-            ],
-        )  # fmt: skip
+        problems = _map(collection, shown, chosen, layers, seen, place, key=key, online=online)
     with right:
-        if problem:
+        _panel(collection, shown, chosen, layers, seen, problems)
+
+
+def _online() -> str | None:
+    return st.selectbox(
+        "Online map", list(maps.ONLINE_MAPS), index=None, placeholder="Off", key="map.online",
+        help="Off, nothing leaves this machine. On, the browser asks the map's server for tiles.",
+    )  # fmt: skip
+
+
+def _map(
+    collection: Collection, shown: Drawn, chosen: Choice, layers: Layers | None, seen: Seen | None,
+    place: tuple[float, float, str] | None, *, key: str, online: str | None,
+) -> list[str]:  # fmt: skip
+    """The map itself; returns what is wrong with parts of it that cannot be drawn."""
+    visible = chosen.colouring != "none"
+    near = maps.in_view(shown.samples, seen) if visible else []
+    details, problem = map_samples.details(collection, shown, near, chosen)
+    rasters, problems = map_layers.record(layers, seen, map_legend.off(map_legend.CLASSES)) if layers else (NOTHING, [])
+    record = {
+        "points": map_samples.record(shown, map_legend.off(chosen.colouring)) if visible else None,
+        "rasters": rasters,
+        "details": maps.details_record(details, map_files.address),
+        "place": place and [place[1], place[0], place[2]],
+        "ground": layers and {"key": layers.made.name, "bounds": map_layers.bounds(layers.made)},
+    }
+    bounds = _bounds(collection.name, shown)
+    st_folium(
+        maps.base_map(bounds, static.url(), key=collection.name, online=online), key=key, height=HEIGHT, use_container_width=True,
+        returned_objects=[], feature_group_to_add=maps.scene_layer(record),
+    )  # fmt: skip
+    return [*problems, *([problem] if problem else [])]
+
+
+def _bounds(collection: str, shown: Drawn) -> list[list[float]]:
+    """Around all samples, as they were when the page was opened: with other bounds the map would be made anew."""
+    return st.session_state.setdefault(f"map.bounds.{collection}", maps.bounds_of(shown.samples.places))
+
+
+def _panel(collection: Collection, shown: Drawn, chosen: Choice, layers: Layers | None, seen: Seen | None, problems: list[str]) -> None:
+    with st.container(height=CLICKED, border=False, key="map-clicked"):
+        for problem in problems:
             st.warning(problem, icon=":material/broken_image:")
-        map_panel.sample(collection, chosen, view if view != "none" else "true")
-        map_panel.legend(groups, found if colouring == "prediction" else None, 470 if chosen is None else 170)
+        if chosen.lacks_run:
+            st.info(map_samples.WITHOUT_RUN[chosen.colouring], icon=":material/model_training:")
+            st.page_link("pages/train.py", label="Train a model")
+        view = chosen.view if chosen.view != "none" else "true"
+        made, date = (layers.made, layers.date) if layers else (None, None)
+        map_panel.clicked(collection, shown.samples, seen, made, view=view, date=date)
+    with st.container(height=LEGEND, border=True, key="map-legend"):
+        map_legend.show(_sections(shown, chosen, layers))
+        if chosen.colouring == "prediction" and not chosen.lacks_run:
+            _disagreeing(shown)
+
+
+def _sections(shown: Drawn, chosen: Choice, layers: Layers | None) -> list[map_legend.Section]:
+    sections = map_legend.of_layers(map_layers.legends(layers)) if layers else []
+    if chosen.colouring == "none":
+        return sections
+    title = f"{len(shown.samples.points):,} samples"
+    return [*sections, map_legend.of_samples(chosen.colouring, title, shown.groups)]
+
+
+def _disagreeing(shown: Drawn) -> None:
+    predicted = [point for point in shown.samples.points if point.predicted is not None]
+    differ = sum(point.disagrees for point in predicted)
+    st.markdown(f":red[◯] **{differ:,}** of {len(predicted):,} predicted otherwise than labelled")
+
+
+def _take_away(collection: Collection, layers: Layers | None, seen: Seen | None, chosen: Choice, shown: Drawn) -> None:
+    if seen is None:
+        return
+    visible = (list(shown.samples.points), shown.groups, shown.positions) if chosen.colouring != "none" else ([], [], [])
+    off = map_legend.off(map_legend.CLASSES)
+    if layers is None:
+        takeaway.map_downloads(collection, None, seen.view, None, None, None, off, 1.0, *visible)
+        return
+    left, right = (layers.left, layers.right) if layers.split else (layers.right or layers.imagery, None)
+    takeaway.map_downloads(collection, layers.made, seen.view, left, right, layers.date, off, layers.opacity, *visible)
+
+
+def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
+    """The map that is shown, and the others of the collection to compare it with."""
+    found = {one.name: one for one in folder.listing(resources.workspace(), collection.name)}
+    if not found:
+        st.caption(f":material/map: No map of {collection.name} yet: make one below.")
+        return None, []
+    titles = {one.name: f"{one.title} · {one.made[:10]}" for one in found.values()}
+    name = st.selectbox(
+        "Map", list(found), index=0, format_func=titles.get, key=f"map.map.{collection.name}", label_visibility="collapsed",
+        placeholder="No map, samples alone",
+    )  # fmt: skip
+    return found.get(name), map_layers.older(found[name], list(found.values())) if name else []
+
+
+def below(collection: Collection, made: Map | None, others: list[Map]) -> None:
+    """What belongs to a map and needs more room than beside it."""
+    if made is None:
+        with st.expander("Make a map: a run's prediction wall to wall", icon=":material/map:"):
+            map_make.form(collection)
+        return
+    changed, areas, make = st.tabs(["What changed", "Areas", "Make another map"])
+    with changed:
+        map_changes.panel(made, others)
+    with areas:
+        map_areas.panel(collection, made)
+    with make:
+        map_make.form(collection)
 
 
 entry.through_app()
 collection = chooser.collection()
-badges.collection_badge(collection)
+name, choice, finding = st.columns([2, 1.6, 1.4], vertical_alignment="center")
+with name:
+    badges.collection_badge(collection)
+with choice:
+    made, others = choose(collection)
+with finding:
+    place = map_search.search(collection, made)
+with name:
+    if made and made.stack.simulated and not collection.simulated:
+        st.markdown(":orange-badge[:material/science: simulated stack]")
 with st.spinner("Starting the map"):
-    chart(collection)
+    chart(collection, made, others, place)
+below(collection, made, others)

@@ -22,6 +22,8 @@ with st.sidebar:
     badges.collection_badge(collection)
     st.caption("Every button names its key. **?** lists them all.")
     inbox.badge(workspace, st.session_state["curator"].strip())
+    if st.query_params.get("from") == "map":
+        st.page_link("pages/map.py", label="Back to the map", icon=":material/map:")
 
 sample = None
 if asked:

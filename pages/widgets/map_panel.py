@@ -1,6 +1,4 @@
-"""Beside the map: the chosen sample with the way to Verify, and the legend."""
-
-from html import escape
+"""Beside the map: what was clicked, with the way to Verify, and the area that was drawn."""
 
 import streamlit as st
 
@@ -8,35 +6,35 @@ from data import catalogue
 from data.catalogue import Collection
 from data.errors import PixelsUnreadable
 from data.importing import NO_LABEL, LegendClass
+from data.mapped.folder import Map
 from labeling import overlays, points
-from labeling.points import Group, Point
-from pages.widgets import resources
+from labeling.maps import Seen
+from labeling.points import Point, Samples
+from pages.widgets import map_area, map_pixel, resources
 
 
-def chosen(found: list[Point], state: dict) -> Point | None:
-    """The sample that was clicked, from what the map component returned; None before the first click."""
-    clicked = (state.get("last_active_drawing") or {}).get("properties", {}).get("name")
-    return next((point for point in found if point.name == clicked), None)
+def clicked(collection: Collection, samples: Samples, seen: Seen | None, made: Map | None, *, view: str, date: str | None) -> None:
+    """The sample and the pixel that were clicked, and the area; what was asked for last comes first."""
+    point = samples.by_id.get(seen.click["sample"]) if seen and seen.click else None
+    if seen and seen.last == "area":
+        map_area.panel(collection, made, seen.area)
+    if point is not None:
+        sample(collection, point, view)
+    if made is not None and seen and seen.click:
+        map_pixel.show(made, seen.click["lon"], seen.click["lat"], date)
+    if point is None and not (made and seen and seen.click) and not (seen and seen.last == "area"):
+        st.caption(f"Click a sample{' or a place' if made else ''} to see it here. Zoom in for pictures and field outlines.")
+    if not seen or seen.last != "area":
+        map_area.panel(collection, made, seen.area if seen else None)
 
 
-def note(point: Point) -> str:
-    """What a point's tooltip says beside its name and group."""
-    if point.predicted is None:
-        return points.STATES[point.state][0].lower()
-    verdict = f", label says {point.learned}" if point.disagrees else ""
-    return f"{point.predicted} {point.probability:.0%}{verdict}"
-
-
-def sample(collection: Collection, point: Point | None, view: str) -> None:
+def sample(collection: Collection, point: Point, view: str) -> None:
     """Facts and picture of the chosen sample, and the button that opens it in Verify."""
-    if point is None:
-        st.caption("Click a sample to see it here. Zoom in for pictures and field outlines.")
-        return
     store = resources.workspace().store
     names = {entry.code: entry for entry in catalogue.legend(store, collection.name)}
     with st.container(border=True):
         if st.button("Open in Verify", type="primary", icon=":material/task_alt:", width="stretch", key="map.open"):
-            st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name})
+            st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name, "from": "map"})
         purity = "" if point.inventory_code == NO_LABEL.code else f" · purity {point.purity:.0%}"
         lines = [
             f"**{point.name}** · {point.region}, {point.year}",
@@ -49,6 +47,8 @@ def sample(collection: Collection, point: Point | None, view: str) -> None:
         if point.predicted:
             mark = ":material/close:" if point.disagrees else ":material/check:"
             lines.append(f"Predicted {point.predicted} ({point.probability:.0%}) {mark if point.learned else ''}")
+        if point.rank:
+            lines.append(f"Suspicion: rank {point.rank:,}, label quality {point.quality:.2f}")
         st.markdown("  \n".join(lines))
         if not collection.is_series:
             _thumbnail(point, view)
@@ -73,22 +73,3 @@ def _thumbnail(point: Point, view: str) -> None:
         st.caption(f":material/broken_image: {error}")
         return
     st.image(picture, width=110, caption=image.acquired)
-
-
-def legend(groups: list[Group], predicted: list[Point] | None, height: int) -> None:
-    """Colours with English and French names and counts; for predictions, how many disagree with the label.
-
-    height: px; what does not fit scrolls.
-    """
-    rows = "".join(
-        f'<tr><td><span style="display:inline-block;width:12px;height:12px;border-radius:6px;border:1px solid #2b332e;'
-        f'background:{escape(group.color)}"></span></td><td style="line-height:1.15">{escape(group.title)}'
-        f'<br><span style="color:#68736c;font-size:11px">{escape(group.title_fr)}</span></td>'
-        f'<td style="text-align:right;font-variant-numeric:tabular-nums">{group.count:,}</td></tr>'
-        for group in groups
-    )
-    with st.container(height=height, border=False):
-        if predicted is not None:
-            differ = sum(point.disagrees for point in predicted)
-            st.markdown(f":red[◯] **{differ:,}** of {sum(p.predicted is not None for p in predicted):,} predicted otherwise than labelled")
-        st.html(f'<table class="map-legend" style="width:100%;font-size:13px;border-spacing:0 3px;border-collapse:separate">{rows}</table>')
