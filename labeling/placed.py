@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import shapely
+from pyproj import Transformer
 
 from data.errors import BadInput
-from data.mapped import sampling
+from data.mapped import drawn, sampling, warped
 from data.mapped.folder import Map
 from data.store import Store
 
@@ -71,41 +72,32 @@ def area(given: dict[str, Any] | str) -> shapely.Geometry:
         given: GeoJSON in EPSG:4326, or its text: a geometry, a feature, or several as a collection.
 
     Raises:
-        BadInput: it is no GeoJSON, holds no polygon, is empty, crosses itself or does not lie in degrees.
+        BadInput: it is no GeoJSON, holds no polygon, is empty, crosses itself or lies beyond the world's edge.
     """
     try:
         found = _polygons(json.loads(given) if isinstance(given, str) else given)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise BadInput(f"This is no area in GeoJSON: {error}. {HOW}") from error
-    for polygon in found:
-        if not polygon.is_valid:
-            raise BadInput(f"The area crosses itself: {shapely.is_valid_reason(polygon)} (longitude, latitude). Draw it again.")
-    whole = shapely.union_all(found)
-    if not whole.area:
-        raise BadInput(f"The area is empty: it has no polygon that holds any ground. {HOW}")
-    west, south, east, north = whole.bounds
-    if west < -180 or east > 180 or south < -90 or north > 90:
-        raise BadInput(f"The area reaches from {west:g} {south:g} to {east:g} {north:g}, which are no degrees. {HOW}")
-    return whole
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"This is no area in GeoJSON ({error!r}). {HOW}") from error
+    if not found:
+        raise BadInput(f"There is no polygon in this area. {HOW}")
+    return shapely.union_all([drawn.checked(one) for one in found])
 
 
-def _polygons(given: dict[str, Any]) -> list[shapely.Geometry]:
+def _polygons(given: dict[str, Any]) -> list[dict[str, Any]]:
     """Of a geometry, a feature or a collection of them, those that are polygons."""
-    kind = given["type"]
-    if kind == "FeatureCollection":
-        return [polygon for one in given["features"] for polygon in _polygons(one)]
-    if kind == "GeometryCollection":
-        return [polygon for one in given["geometries"] for polygon in _polygons(one)]
-    if kind == "Feature":
+    members = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(given["type"])
+    if members:
+        return [polygon for one in given[members] for polygon in _polygons(one)]
+    if given["type"] == "Feature":
         return _polygons(given["geometry"])
-    return [shapely.from_geojson(json.dumps(given))] if kind in ("Polygon", "MultiPolygon") else []
+    return [given] if given["type"] in ("Polygon", "MultiPolygon") else []
 
 
 def samples(store: Store, collection: str, inside: shapely.Geometry | None = None) -> list[Placed]:
     """The collection's samples, those in an area or all, by name.
 
     Args:
-        inside: EPSG:4326, as `area` gives it.
+        inside: EPSG:4326, as `area` gives it; its sides are straight on the screen (EPSG:3857).
     """
     west, south, east, north = inside.buffer(BORDER).bounds if inside is not None else EVERYWHERE
     with store.reading() as db:
@@ -113,13 +105,19 @@ def samples(store: Store, collection: str, inside: shapely.Geometry | None = Non
         found = [Placed(*row[:-1], bool(row[-1])) for row in db.execute(PLACED, [collection, west, east, south, north])]
     if inside is None or not found:
         return found
-    shapely.prepare(inside)
-    kept = shapely.covers(inside, _middles(found))
+    frame = _on_screen(inside)
+    shapely.prepare(frame)
+    kept = shapely.covers(frame, _on_screen(_middles(found)))
     return [one for one, wanted in zip(found, kept, strict=True) if wanted]
 
 
+def _on_screen(places: shapely.Geometry | np.ndarray):
+    """EPSG:4326 -> EPSG:3857, where the sides of what was drawn are straight."""
+    return shapely.transform(places, Transformer.from_crs(drawn.WORLD, warped.MERCATOR, always_xy=True).transform, interleaved=False)
+
+
 def _middles(found: Sequence[Placed]) -> np.ndarray:
-    """(N,) points."""
+    """(N,) points in EPSG:4326."""
     points = shapely.points([one.lon for one in found], [one.lat for one in found])
     outlined = [at for at, one in enumerate(found) if one.polygon is not None]
     points[outlined] = shapely.point_on_surface(shapely.from_geojson([found[at].polygon for at in outlined]))

@@ -57,7 +57,7 @@ def area(made: Map, geometry: Mapping[str, Any]) -> Area:
     Raises:
         BadInput: it is no area, is empty, crosses itself, lies beyond the world's edge, or lies outside of the map.
     """
-    drawn = _checked(geometry)
+    drawn = checked(geometry)
     to_screen = Transformer.from_crs(WORLD, warped.MERCATOR, always_xy=True)
     to_map = Transformer.from_crs(warped.MERCATOR, made.stack.crs, always_xy=True)
     on_screen = shapely.transform(drawn, to_screen.transform, interleaved=False)
@@ -116,8 +116,12 @@ def _pixels(raster: DatasetReader, area: Area) -> float:
     return window.height * window.width
 
 
-def _checked(geometry: Mapping[str, Any]) -> shapely.Geometry:
-    """The polygon of a GeoJSON, if it is one that has an inside."""
+def checked(geometry: Mapping[str, Any]) -> shapely.Geometry:
+    """The polygon of a GeoJSON in EPSG:4326, if it is one that has an inside.
+
+    Raises:
+        BadInput: it is no area, is empty, crosses itself, or lies beyond the world's edge.
+    """
     geometry = geometry.get("geometry") or geometry
     if geometry.get("type") not in ("Polygon", "MultiPolygon"):
         raise BadInput(f"{geometry.get('type')} is no area: draw a rectangle or a polygon.")
