@@ -14,6 +14,7 @@ from data.workspace import Workspace
 LATE = {
     "ingest": "data.commands.ingest",
     "inventory": "data.commands.inventory",
+    "stack": "data.commands.stack",
     "import-canadian": "data.commands.canadian",
     "import-breizhcrops": "data.commands.breizhcrops",
     "import-geotiff": "data.commands.geotiff",

@@ -59,6 +59,21 @@ def utm(lon: float, lat: float) -> str:
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 
 
+def project(lons: np.ndarray, lats: np.ndarray, crs: str) -> tuple[np.ndarray, np.ndarray]:
+    """x and y in metres of places in EPSG:4326; infinite where the projection does not reach.
+
+    Raises:
+        BadInput: the CRS is unknown or not in metres.
+    """
+    return _transformer(crs).transform(lons, lats)
+
+
+def place(x: float, y: float, crs: str) -> tuple[float, float]:
+    """Longitude and latitude (EPSG:4326) of a point in metres."""
+    lon, lat = _transformer(crs).transform(x, y, direction="INVERSE")
+    return float(lon), float(lat)
+
+
 def outline(grid: Grid) -> list[tuple[float, float]]:
     """(longitude, latitude) of the corners, in EPSG:4326."""
     left, bottom, right, top = grid.bounds

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import rasterio
+from rasterio.enums import MaskFlags
 
 from data.errors import BadInput
 from data.importers import described, geotiff, placing
@@ -39,17 +40,19 @@ class File:
     nodata: float | None
 
 
-def read(path: Path, options: Options) -> File:
+def read(path: Path, options: Options, *, masks: bool = False) -> File:
     """The header of a GeoTIFF, or of a VRT.
 
     Args:
         options: its `scale` and `nodata` overrule the file's.
+        masks: whether the file may mark missing pixels by a mask.
 
     Raises:
         BadInput: it cannot be opened, has no position or CRS, holds no numbers, or marks missing pixels by a mask.
     """
     try:
         with geotiff.opened(path) as raster:
+            _usable(path, raster, masks)
             return _file(path, raster, options)
     except Unusable as problem:
         raise BadInput(f"A file of the stack cannot be opened: {problem.fact}. Fetch it again, or take it out of the folder.") from problem
@@ -68,7 +71,6 @@ def date_of(text: str) -> str:
 
 
 def _file(path: Path, raster: rasterio.DatasetReader, options: Options) -> File:
-    _usable(path, raster)
     tags = raster.tags()
     named = [described.band_name(name) for name in raster.descriptions]
     if raster.count == 1 and not raster.descriptions[0]:
@@ -90,7 +92,7 @@ def _file(path: Path, raster: rasterio.DatasetReader, options: Options) -> File:
     )
 
 
-def _usable(path: Path, raster: rasterio.DatasetReader) -> None:
+def _usable(path: Path, raster: rasterio.DatasetReader, masks: bool) -> None:
     if raster.crs is None:
         raise BadInput(f"{path.name} has no CRS, so nobody knows where it lies. Give it one: rio edit-info --crs EPSG:32631 {path.name}")
     if raster.transform.is_identity:
@@ -104,7 +106,7 @@ def _usable(path: Path, raster: rasterio.DatasetReader) -> None:
             f"{path.name} holds values of type {', '.join(strange or sorted(set(raster.dtypes)))}. Reflectance comes as one type of "
             "whole numbers or floats, for all bands: convert it, as with rio convert --dtype uint16."
         )
-    if any("per_dataset" in {flag.name for flag in flags} for flags in raster.mask_flag_enums):
+    if not masks and any(MaskFlags.per_dataset in flags for flags in raster.mask_flag_enums):
         raise BadInput(
             f"{path.name} marks missing pixels by a mask beside its bands, not by a value. "
             f"Write it anew with a value: python -m data stack {path.parent} --out DIR"
@@ -120,10 +122,10 @@ def _scaling(raster: rasterio.DatasetReader, tags: dict[str, str], options: Opti
 
 
 def _nodata(raster: rasterio.DatasetReader, options: Options) -> float | None:
-    """What the user or the file says; 0 where neither does. NaN is no data anyway."""
+    """What the user or the file says; 0 where neither does and there is no mask. NaN is no data anyway."""
     value = raster.nodata if options.nodata is None else options.nodata
     if value is None:
-        return 0.0
+        return None if raster.mask_flag_enums[0] != [MaskFlags.all_valid] else 0.0
     return None if math.isnan(value) else float(value)
 
 

@@ -48,12 +48,11 @@ def open_stack(
         BadInput: there is no stack there, or it cannot be used; the text names the files and says the way out.
     """
     options = Options("", bands=bands, level=level, scale=scale, nodata=nodata)
-    path = Path(source).expanduser()
-    report = Report() if report is None else report
+    path = Path(source).expanduser().resolve()
     if path.suffix.lower() == ".json" and path.is_file():
         stack = _described(path, options)
     else:
-        files = _layers(path, [headers.read(file, options) for file in _rasters(path)], options, report)
+        files = layers(path, options, Report() if report is None else report)
         stack = _stack(path, files, options, joined or workspaces.current().home / "stacks" / "joined")
     if offset is not None:
         stack = replace(stack, offset=offset)
@@ -68,7 +67,7 @@ def _rasters(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in RASTERS and path.is_file())
     if not found:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(map(_is_raster, path.iterdir()))]
-        hint = f" Its folders {_list(inside)} have some: name one of them." if inside else " Name the folder that holds a file a date."
+        hint = f" Its folders {listed(inside)} have some: name one of them." if inside else " Name the folder that holds a file a date."
         raise BadInput(f"There are no GeoTIFFs in {folder}.{hint}")
     return found
 
@@ -80,8 +79,16 @@ def _is_raster(path: Path) -> bool:
 # Which files are layers
 
 
-def _layers(folder: Path, files: list[File], options: Options, report: Report) -> list[File]:
-    """Those that are layers, their bands named; what clearly is none is remarked on."""
+def layers(folder: Path, options: Options, report: Report, *, masks: bool = False) -> list[File]:
+    """The GeoTIFFs of a folder that are layers, their bands named; what clearly is none is remarked on.
+
+    Args:
+        masks: whether files may mark missing pixels by a mask; `Stack.read` does not look at masks.
+
+    Raises:
+        BadInput: there is none, or one has no date or no names of bands; or as `headers.read` says.
+    """
+    files = [headers.read(file, options, masks=masks) for file in _rasters(folder)]
     given = described.band_names(options.bands) if options.bands else ()
     named = any(file.header.bands for file in files if file.date)
     kept = []
@@ -116,7 +123,7 @@ def _no_layer(file: File, named: bool) -> str:
     if file.header.bands:
         return ""
     if any(file.others):
-        return f"its bands are {_list(filter(None, file.others))}, none of Sentinel-2's"
+        return f"its bands are {listed(filter(None, file.others))}, none of Sentinel-2's"
     if not file.date:
         return "it has neither a date nor names of bands"
     return "it has one band of 8 bits without a name" if named and file.header.count == 1 and file.dtype == "uint8" else ""
@@ -126,18 +133,18 @@ def _no_layer(file: File, named: bool) -> str:
 
 
 def _stack(folder: Path, files: list[File], options: Options, joined: Path) -> Stack:
-    _one_grid(folder, files)
-    scale, offset = _agreed("scale and offset", [(file, (file.scale, file.offset)) for file in files], "--scale", folder)
-    nodata = _agreed("no-data value", [(file, file.nodata) for file in files], "--nodata", folder)
-    level = options.level or _agreed("level", [(file, file.level) for file in files if file.level], "--level", folder) or ""
+    one_grid(folder, files)
+    scale, offset = agreed("scale and offset", [(file, (file.scale, file.offset)) for file in files], "--scale", folder)
+    nodata = agreed("no-data value", [(file, file.nodata) for file in files], "--nodata", folder)
+    level = options.level or agreed("level", [(file, file.level) for file in files if file.level], "--level", folder) or ""
     dates: dict[object, list[File]] = defaultdict(list)
     for file in files:
         dates[seasons.when(file.date)].append(file)
     layers = [_layer(dates[day], joined) for day in sorted(dates)]
-    bands = _same_bands(layers)
+    bands = same_bands(layers)
     first = files[0].header
     return Stack(
-        str(folder.resolve()),
+        str(folder),
         tuple(Layer(name, str(path), tuple(own[band] for band in bands)) for name, path, own in layers),
         bands, first.crs, first.transform, first.height, first.width, level.upper(), scale, offset, nodata,
         any(file.simulated for file in files),
@@ -147,19 +154,19 @@ def _stack(folder: Path, files: list[File], options: Options, joined: Path) -> S
 def _layer(files: list[File], joined: Path) -> tuple[str, Path, dict[str, int]]:
     """Name, path and bands (name -> number) of a date, of which there may be a file a band."""
     if len(files) == 1:
-        return files[0].date, files[0].path.resolve(), files[0].header.bands
+        return files[0].date, files[0].path, files[0].header.bands
     names = [next(iter(file.header.bands)) for file in files]
     if any(file.header.count > 1 for file in files) or len(set(names)) < len(names):
         raise BadInput(
-            f"{len(files)} files are of {files[0].date}: {_list(file.path.name for file in files)}. Keep one file a date, or one a band "
+            f"{len(files)} files are of {files[0].date}: {listed(file.path.name for file in files)}. Keep one file a date, or one a band "
             "and date; put tiles that lie side by side together first, as with: rio merge"
         )
-    by_band = {described.L1C_BANDS.index(name): file.path.resolve() for name, file in zip(names, files, strict=True)}
+    by_band = {described.L1C_BANDS.index(name): file.path for name, file in zip(names, files, strict=True)}
     ordered = {described.L1C_BANDS[at]: by_band[at] for at in sorted(by_band)}
     return files[0].date, joining.join(ordered, joined), {band: at for at, band in enumerate(ordered, start=1)}
 
 
-def _same_bands(layers: list[tuple[str, Path, dict[str, int]]]) -> tuple[str, ...]:
+def same_bands(layers: list[tuple[str, Path, dict[str, int]]]) -> tuple[str, ...]:
     usual = Counter(tuple(sorted(own)) for _, _, own in layers).most_common(1)[0][0]
     odd = [f"{path.name} ({name}) has {', '.join(own)}" for name, path, own in layers if tuple(sorted(own)) != usual]
     if odd:
@@ -170,7 +177,7 @@ def _same_bands(layers: list[tuple[str, Path, dict[str, int]]]) -> tuple[str, ..
     return tuple(next(own for _, _, own in layers if tuple(sorted(own)) == usual))
 
 
-def _one_grid(folder: Path, files: list[File]) -> None:
+def one_grid(folder: Path, files: list[File]) -> None:
     kinds: list[list[File]] = []
     for file in files:
         kind = next((kind for kind in kinds if _same_grid(kind[0], file)), None)
@@ -178,7 +185,7 @@ def _one_grid(folder: Path, files: list[File]) -> None:
     if len(kinds) == 1:
         return
     usual, *odd = sorted(kinds, key=len, reverse=True)
-    described_ = "; ".join(f"{_list(file.path.name for file in kind)}: {_grid(kind[0])}" for kind in odd[:SHOWN])
+    described_ = "; ".join(f"{listed(file.path.name for file in kind)}: {_grid(kind[0])}" for kind in odd[:SHOWN])
     raise BadInput(
         f"The files in {folder} lie on different grids. {len(usual)} as {usual[0].path.name}: {_grid(usual[0])}; but {described_}. "
         f"Bring all onto one: python -m data stack {folder} --out DIR --like {usual[0].path}"
@@ -197,7 +204,7 @@ def _grid(file: File) -> str:
     return f"{crs}, {header.width} x {header.height} px of {step:g} from {left:.10g}, {top:.10g}"
 
 
-def _agreed(what: str, told: list[tuple[File, object]], option: str, folder: Path):
+def agreed(what: str, told: list[tuple[File, object]], option: str, folder: Path):
     """What all files say; None where none says anything."""
     values = dict.fromkeys(value for _, value in told)
     if len(values) > 1:
@@ -218,7 +225,7 @@ def _described(path: Path, options: Options) -> Stack:
         stack = from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} does not describe a stack ({error!r}). Make it anew, or name the folder of GeoTIFFs itself.") from error
-    layers = tuple(replace(layer, path=str(path.parent.resolve() / layer.path)) for layer in stack.layers)
+    layers = tuple(replace(layer, path=str(path.parent / layer.path)) for layer in stack.layers)
     told = {key: value for key in ("level", "scale", "nodata") if (value := getattr(options, key)) is not None}
     stack = replace(stack, layers=layers, **told)
     for layer in layers:
@@ -237,6 +244,6 @@ def _fits(stack: Stack, layer: Layer) -> None:
         raise BadInput(f"{layer.path} is not on the stack's grid or lacks bands: it was changed since. Make the stack anew.")
 
 
-def _list(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

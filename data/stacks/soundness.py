@@ -30,8 +30,8 @@ def verify(stack: Stack) -> None:
     """
     for layer in stack.layers:
         try:
+            whole(layer.path)
             with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(layer.path) as raster:
-                _whole(raster)
                 values = _glance(raster, layer)
         except RasterioError as error:
             raise BadInput(f"{layer.path} cannot be read: {error}. It may be cut short: fetch it again.") from error
@@ -63,10 +63,23 @@ def _has_data(stack: Stack, number: int) -> bool:
     return False
 
 
-def _whole(raster: rasterio.DatasetReader) -> None:
-    """Raise unless every block of a GeoTIFF lies within its file. A header can be fine where the end is missing."""
-    if raster.driver != "GTiff":
-        return
+def whole(path: Path | str) -> None:
+    """Raise unless every block of a GeoTIFF, or of those that a VRT names, lies within its file. A header can be fine where the end
+    is missing.
+
+    Raises:
+        BadInput: it does not.
+        RasterioError: it cannot be opened.
+    """
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path) as raster:
+        if raster.driver == "VRT":
+            for file in raster.files[1:]:
+                whole(file)
+        if raster.driver == "GTiff":
+            _complete(raster)
+
+
+def _complete(raster: rasterio.DatasetReader) -> None:
     size = os.path.getsize(raster.name)
     high, wide = raster.block_shapes[0]
     rows, columns = -(-raster.height // high), -(-raster.width // wide)
