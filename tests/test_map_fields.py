@@ -242,7 +242,7 @@ def _table(tmp_path):
         (_cut_short, "cannot be read as a spatial file"),
         (_table, "a table without polygons"),
         (lambda path: _file(path, (shapely.Point(1, 1),)), "None of the 1 rows .* has a polygon.*points instead of polygons"),
-        (lambda path: _file(path, (shapely.box(900, 1, 910, 5),)), "None of the 1 polygons .* on the raster; they lie between longitude 13"),
+        (lambda path: _file(path, (shapely.box(900, 1, 910, 5),)), "None of the 1 polygons .*; they lie between longitude 13"),
     ],
 )  # fmt: skip
 def test_files_that_give_no_field_are_refused_by_name(tmp_path, made, told):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
+from data import audited
 from data.errors import UnknownCollection
 from labeling import policy, team, worklists
 from labeling.__main__ import main as labeling_main
@@ -222,7 +223,7 @@ def test_a_suspect_decided_far_behind_the_others_does_not_stretch_the_audit(cana
     [([], 0), ([True] * 5, 5), ([False, *[True] * 5], 0), ([*[True] * 40, False, True], 42), ([*[True] * 40, *[False] * 9, True], 40)],
 )
 def test_a_prefix_counts_as_far_as_nearly_all_of_it_is_decided(decided, length):
-    assert audit.worked_through(decided) == length
+    assert audited.worked_through(decided) == length
 
 
 def test_what_cannot_be_judged_is_left_out_of_the_rate_and_bounds_it(canada):

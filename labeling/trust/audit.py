@@ -1,10 +1,8 @@
 """How many of the inventory's labels are wrong, estimated from the random audit alone.
 
-The audit goes through the collection's fixed random order (`sample.shuffle`) from its beginning. So the samples up to any place in it
-are a simple random sample of the collection, whichever queue their decisions came from; those after that place, decided because
-something pointed at them, are not and never count. The estimate takes the prefix as far as it was worked through: up to the last
-place where at least `ANSWERED` of the samples before it have a decision. What is undecided in it, and what cannot be judged (unsure,
-mixed field, no signal, other), is left out of the rate and bounds it from both sides.
+The audit goes through the collection's fixed random order; see `data.audited`. The estimate takes the prefix as far as it was worked
+through: up to the last place where at least `audited.ANSWERED` of the samples before it have a decision. What is undecided in it, and what
+cannot be judged (unsure, mixed field, no signal, other), is left out of the rate and bounds it from both sides.
 
 Wrong: relabelled to another code, or rejected as no cropland. Samples without an inventory label are not of the population.
 """
@@ -14,21 +12,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from data import catalogue
+from data import audited, catalogue
 from data.importing import NO_LABEL
 from data.store import Store
 from labeling.trust.shares import Share, needed
 
-ANSWERED = 0.95  # of a prefix, to count as worked through
 MARGINS = (0.05, 0.02)
 
-# The furthest place that was asked for: as the audits' length says, and of the entries of mixed queues that are audits, too.
-ASKED = """
-select max(place) from (
-    select max(e.score) as place from queue q join queue_entry e on e.queue = q.id where q.collection = ? and e.kind = 'audit'
-    union all
-    select max(json_extract(params, '$.prefix')) from queue where collection = ? and kind = 'audit')
-"""
 PREFIX = """
 select s.inventory_code as code, t.region, d.action, d.code as new, d.reason
 from (select id, site, inventory_code, decision from sample where collection = ? order by shuffle, id limit ?) s
@@ -110,24 +100,14 @@ def estimate(store: Store, collection: str) -> Audit:
     """
     catalogue.collection(store, collection)
     with store.reading() as db:
-        asked = int(db.execute(ASKED, [collection, collection]).fetchone()[0] or 0)
+        asked = audited.asked(db, collection)
         rows = [dict(row) for row in db.execute(PREFIX, [collection, asked, NO_LABEL.code])]
         sizes = [dict(row) for row in db.execute(POPULATION, [collection, NO_LABEL.code])]
         legend = _legend(db, collection)
-    worked = rows[: worked_through([row["action"] is not None for row in rows])]
+    worked = rows[: audited.worked_through([row["action"] is not None for row in rows])]
     classes = _by("code", worked, sizes, lambda code: legend.get(code, (str(code), None)))
     regions = _by("region", worked, sizes, lambda name: (name, None))
     return Audit(len(rows), _rate(("All labels", None), worked, sizes), classes, regions)
-
-
-def worked_through(decided: list[bool]) -> int:
-    """How long the longest prefix is of which at least `ANSWERED` have a decision, the last one too."""
-    length = answered = 0
-    for place, is_decided in enumerate(decided, start=1):
-        answered += is_decided
-        if is_decided and answered >= ANSWERED * place:
-            length = place
-    return length
 
 
 def verdict(action: str | None, reason: str | None) -> bool | None:
