@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from data.prints.paper import ACCURACY, NEUTRAL, RIGHT, WRONG
 from modeling.calibration import Calibration
 from modeling.evaluation import Comparison, Stratum
 from modeling.metrics import Interval
@@ -13,9 +14,8 @@ from modeling.results import Results
 from modeling.rundir import Epoch
 from modeling.tables import title_of
 
-RIGHT, WRONG = "#2e7d32", "#c62828"  # the matrix's diagonal, and its errors
 LOSS, VALIDATION = "#1f77b4", "#d95f02"  # distinguishable with every kind of colour vision (ColorBrewer)
-ACCURACY, MACRO_F1, NEUTRAL = "#1f77b4", "#d95f02", "#8a938c"
+MACRO_F1 = "#d95f02"
 ROOMY = 7  # classes at most, for which a matrix has large cells; of more, all rows still fit a screen of 768
 LINE = {"color": NEUTRAL, "dash": "dash", "width": 1}
 

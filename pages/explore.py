@@ -50,5 +50,6 @@ with left:
 with right:
     st.text_input("Find", placeholder="Find a sample, region or state", key="explore.find", label_visibility="collapsed")
     explore_table.show(collection, listing, choice)
-    csv = profiles.as_csv(loaded, drawn, [*(line.curve for line in thin), *curves])
-    explore_table.actions(collection, curves, csv, choice.index)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        explore_table.actions(collection, curves)
+        explore_table.files(collection, choice, loaded, drawn, thin, curves)

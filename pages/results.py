@@ -65,11 +65,11 @@ if view == "Matrix":
 elif view == "After checking":
     worked_panel.panel(workspace, found)
 elif view == "Classes":
-    results_views.classes(found, compared)
+    results_views.classes(workspace, found, compared)
 elif view == "Groups":
     results_views.groups(workspace, found)
 elif view == "Calibration":
-    results_views.calibration(found)
+    results_views.calibration(workspace, found)
 elif view == "Label errors":
     suspects_panel.panel(workspace, name)
 elif view == "Compare":

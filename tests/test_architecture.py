@@ -18,6 +18,7 @@ ONLY_IN = {
     "plotly": lambda path: path.name == "figures.py",
     "folium": lambda path: path.name == "maps.py",
     "leafmap": lambda path: path.name == "maps.py",
+    "matplotlib": lambda path: path.parts[:2] == ("data", "prints"),
     "subprocess": lambda path: path == Path("data/jobs.py"),
 }
 OURS = [path.relative_to(ROOT) for folder in ("data", "labeling", "modeling", "pages") for path in (ROOT / folder).rglob("*.py")]

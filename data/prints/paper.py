@@ -22,8 +22,8 @@ TYPE = 7.5  # points, of most text; none is smaller than 6 at the print's own wi
 SMALL, LARGE = 6.5, 11.0
 LINE_SPACING = 1.25
 INK, QUIET, GRID, FRAME = "#2b332e", "#5c6760", "#e6eae3", "#5b655e"
-RIGHT, WRONG, NEUTRAL = "#2e7d32", "#c62828", "#8a938c"  # of matrices, as on the Results page
-ACCURACY = "#1f77b4"
+RIGHT, WRONG = "#2e7d32", "#c62828"  # a matrix's diagonal, and its errors; the Results page draws with them too
+ACCURACY, NEUTRAL = "#1f77b4", "#8a938c"
 SIMULATED = ("simulated imagery", "imagerie simulée")
 SIMULATED_INK, SIMULATED_PAPER = "#8a4b00", "#ffe8cc"
 SETTINGS = {
@@ -116,13 +116,6 @@ def text(paper: "Axes", x: float, top: float, lines: Sequence[str], size: float 
         paper.text(x, top, line, fontsize=size, **options)
         top += line_height(size)
     return top
-
-
-def on_dark(color: str) -> bool:
-    """Whether text on that colour, #rrggbb, should be white: by relative luminance (WCAG 2.2)."""
-    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.18
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,13 +1,18 @@
 """The samples behind the envelopes: picked by a click on a dot or in the table, drawn over the bands, opened in Verify."""
 
+import itertools
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from data import profiles
+from data import indices, profiles
 from data.catalogue import Collection
+from data.prints import paper, season
 from data.profiles import Curve, Envelope, Profiles
-from labeling.figures import Thin
+from labeling.figures import PICKED_COLOURS, Thin
+from pages.widgets import takeaway
 from pages.widgets.explore_filters import Choice
 
 HEIGHT = 315  # px
@@ -68,19 +73,34 @@ def show(collection: Collection, listing: dict, choice: Choice) -> None:
     )  # fmt: skip
 
 
-def actions(collection: Collection, chosen: list[Curve], figure_csv: str, index: str) -> None:
-    """What to do with the picked samples and with the figure."""
+def actions(collection: Collection, chosen: list[Curve]) -> None:
+    """What to do with the picked samples."""
     if not chosen:
         st.caption("Tick samples to draw them over the bands, or show single samples and click a dot.")
     elif st.button(f"Open {chosen[-1].name} in Verify", type="primary", icon=":material/task_alt:", width="stretch", key="explore.open"):
         st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": chosen[-1].name})
-    with st.container(horizontal=True):
-        if chosen:
-            st.button(f"Clear {len(chosen)} picked", icon=":material/close:", key="explore.clear", on_click=_clear, args=(collection,))
-        st.download_button(
-            "Figure data (CSV)", figure_csv, file_name=f"{collection.name}-{index.lower()}-seasons.csv", mime="text/csv",
-            icon=":material/download:", key="explore.csv",
-        )  # fmt: skip
+    if chosen:
+        st.button(f"Clear {len(chosen)} picked", icon=":material/close:", key="explore.clear", on_click=_clear, args=(collection,))
+
+
+def files(collection: Collection, choice: Choice, loaded: Profiles, drawn: list[Envelope], thin: list[Thin], chosen: list[Curve]) -> None:
+    """The figure and its numbers, to take away."""
+    colors = itertools.cycle(PICKED_COLOURS)
+    where = choice.where
+    facts = [
+        collection.title, "label in force" if where.labels == "force" else "inventory label", where.region, where.year,
+        "verified samples" if where.verified else None, None if where.interpolated else "no interpolated dates",
+        "median and 10-90 % of clear dates", paper.SIMULATED[0] if collection.simulated else None,
+    ]  # fmt: skip
+    said = " · ".join(str(fact) for fact in facts if fact)
+    draw = partial(
+        season.profile_print, indices.named(choice.index), loaded.bins, drawn, thin=[(line.curve, line.color) for line in thin],
+        picked=list(zip(chosen, colors, strict=False)), title=f"{choice.index} by crop", facts=said,
+    )  # fmt: skip
+    csv = partial(profiles.as_csv, loaded, drawn, [*(line.curve for line in thin), *chosen])
+    takeaway.downloads(
+        "explore.file", f"{collection.name}-{choice.index.lower()}-seasons", png=draw, svg=partial(draw, form="svg"), csv=csv
+    )
 
 
 def _clear(collection: Collection) -> None:

@@ -1,12 +1,18 @@
 """The views of the Results page, one function each: matrix, classes, groups of samples, calibration."""
 
+from functools import partial
+
 import streamlit as st
 
+from data import catalogue
 from data.errors import CropcheckError
+from data.prints import matrix as matrices
+from data.prints import paper
+from data.prints import scores as printed
 from data.workspace import Workspace
 from modeling import evaluation, figures, tables
 from modeling.results import Results
-from pages.widgets import results_data, scores, worked_panel
+from pages.widgets import results_data, scores, takeaway, worked_panel
 
 QUIET = {"displayModeBar": False}
 STRATA = {"region": "Region", "year": "Year", "month": "Month", "part": "Part of the split", "verified": "Verified or not"}
@@ -19,6 +25,9 @@ def matrix(workspace: Workspace, found: Results) -> None:
     with left:
         st.plotly_chart(figures.confusion_figure(found), key="results.matrix", on_select=_clicked, selection_mode="points", config=QUIET)
         st.caption("Rows: the label it was judged against. Columns: what the model read. A click on a cell opens its samples in Verify.")
+        draw = partial(matrices.matrix_print, found.confusion, found.classes, title="Confusion matrix", facts=_facts(workspace, found))
+        csv = partial(matrices.matrix_csv, found.confusion, found.classes)
+        takeaway.downloads("results.matrix.file", f"{found.run}-matrix", png=draw, svg=partial(draw, form="svg"), csv=csv)
     with right:
         scores.worst_cells(found, checked)
         worked_panel.in_short(checked)
@@ -31,7 +40,7 @@ def _clicked() -> None:
         scores.open_cell(*points[0]["customdata"][:2])
 
 
-def classes(found: Results, other: Results | None) -> None:
+def classes(workspace: Workspace, found: Results, other: Results | None) -> None:
     """F1, precision and recall of every class."""
     if len(found.classes) == 1 or sum(row.support > 0 for row in found.scores.per_class) == 1:
         st.info("All judged samples are of one class: precision, recall and F1 say little here.")
@@ -39,6 +48,13 @@ def classes(found: Results, other: Results | None) -> None:
     with left:
         st.plotly_chart(figures.per_class_figure(found, other), key="results.f1", config=QUIET)
         st.caption("Bars: F1 with 95 % bootstrap intervals, in the colours of the legend.")
+        rows = [
+            printed.Score(row.name, row.support, row.precision, row.recall, row.f1, row.f1_interval.low, row.f1_interval.high, color)
+            for row, color in zip(found.scores.per_class, found.colors, strict=True)
+        ]
+        draw = partial(printed.scores_print, rows, title="Scores by class", facts=_facts(workspace, found))
+        csv = partial(printed.scores_csv, rows)
+        takeaway.downloads("results.f1.file", f"{found.run}-scores", png=draw, svg=partial(draw, form="svg"), csv=csv)
     with right:
         scores.per_class(found, other)
         download("results.classes", f"{found.run}-classes", tables.of_classes([found]))
@@ -73,7 +89,7 @@ def groups(workspace: Workspace, found: Results) -> None:
         )
 
 
-def calibration(found: Results) -> None:
+def calibration(workspace: Workspace, found: Results) -> None:
     """Whether the model is right as often as it says."""
     told = found.calibration
     if told is None:
@@ -82,6 +98,14 @@ def calibration(found: Results) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(figures.reliability_figure(told), key="results.reliability", config=QUIET)
+        rows = [
+            printed.Bin(row.low, row.high, row.samples, row.confidence, row.accuracy.value, row.accuracy.low, row.accuracy.high)
+            for row in told.bins
+        ]
+        facts = f"Expected calibration error {told.ece} · {_facts(workspace, found)}"
+        draw = partial(printed.reliability_print, rows, title="Calibration", facts=facts)
+        csv = partial(printed.reliability_csv, rows)
+        takeaway.downloads("results.reliability.file", f"{found.run}-calibration", png=draw, svg=partial(draw, form="svg"), csv=csv)
     with right:
         gap = told.accuracy - told.confidence
         leaning = "less sure than it is right" if gap > 0 else "surer than it is right"
@@ -97,6 +121,18 @@ def calibration(found: Results) -> None:
             f"- Brier score {told.brier:.3f} (0 is best, 2 worst)"
         )
         st.caption("Points under the dashed line: surer than right. Whiskers: 95 % Wilson intervals. 15 equal bins, after Guo et al. 2017.")
+
+
+def _facts(workspace: Workspace, found: Results) -> str:
+    """What stands under a print's title."""
+    said = tables.words(found.config)
+    judged = "the test part" if found.judged == "test" else "all folds"
+    simulated = f" · {paper.SIMULATED[0]}" if catalogue.collection(workspace.store, found.config.collection).simulated else ""
+    return (
+        f"{found.run} · {said['Model']} on {said['Labels']} labels · split {said['Split']} · {found.scores.samples:,} samples of "
+        f"{judged} · accuracy {found.scores.accuracy} · kappa {found.scores.kappa} · macro-F1 {found.scores.macro_f1} · "
+        f"95 % intervals{simulated}"
+    )
 
 
 def download(key: str, stem: str, table: tables.Table) -> None:

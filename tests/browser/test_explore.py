@@ -61,8 +61,9 @@ def test_verified_only_without_a_verified_label_says_what_to_do(server, page: Pa
 
 def test_the_figures_numbers_can_be_taken_along(server, page: Page):
     open_explore(server, page, "bavaria-2018")
+    page.get_by_role("button", name="Take away").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Figure data (CSV)").click()
+        page.get_by_role("button", name="CSV").click()
     text = download.value.path().read_text()
     assert download.value.suggested_filename == "bavaria-2018-ndvi-seasons.csv"
     assert text.startswith("kind,name,index,date") and "crop,winter wheat,NDVI,2018-06-16" in text
