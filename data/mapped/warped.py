@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -131,7 +130,7 @@ def naming(path: Path | str, way_out: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RasterioError, CPLE_BaseError) as error:
+    except RasterioError as error:
         raise BadInput(f"{path} cannot be read; it is gone or cut short ({error}). {way_out}") from error
 
 
