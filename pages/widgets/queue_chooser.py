@@ -221,4 +221,5 @@ def _write_address(collection: Collection, queue: str) -> None:
     now = {key: st.query_params.get(key) for key in wanted}
     if now != wanted:
         sample = st.query_params.get("sample") if now["queue"] is None and now["collection"] in (None, collection.name) else None
-        st.query_params.from_dict(wanted | ({"sample": sample} if sample else {}))
+        kept = {"sample": sample, "from": st.query_params.get("from")}  # from: the page that has a way back
+        st.query_params.from_dict(wanted | {key: value for key, value in kept.items() if value})
