@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -83,12 +84,12 @@ def _thread() -> Iterator[Pool]:
 
 def _processes(workers: int) -> Iterator[Pool]:
     context = multiprocessing.get_context("spawn")  # a fork would copy threads and locks of torch and GDAL in any state
-    stop = context.Event()
+    stop = context.RawValue("b", 0)  # not an Event, whose `set` waits for ever for a worker that was killed while it listened
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(os.getpid(), stop)) as executor:
         try:
             yield Pool(executor, workers)
         except BaseException:
-            stop.set()
+            stop.value = 1
             executor.shutdown(wait=True, cancel_futures=True)
             raise
 
@@ -99,8 +100,8 @@ def _begin(master: int, stop: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal's Ctrl-C the master hears, too
 
     def watch() -> None:
-        while not stop.wait(LOOK_SECONDS) and os.getppid() == master:
-            pass
+        while not stop.value and os.getppid() == master:
+            time.sleep(LOOK_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
