@@ -13,6 +13,7 @@ from data.errors import BadInput
 from data.importers import described, geotiff, placing
 from data.importers.described import Options, Unusable
 from data.importers.geotiff import Header
+from data.stacks import soundness
 
 DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:-(\d\d)-(\d\d)|(\d\d)(\d\d)|-(\d\d)|(\d\d))(?!\d)")
 DATE_TAGS = ("acquired", "month", "TIFFTAG_DATETIME")
@@ -41,17 +42,18 @@ class File:
 
 
 def read(path: Path, options: Options, *, masks: bool = False) -> File:
-    """The header of a GeoTIFF, or of a VRT.
+    """The header of a GeoTIFF.
 
     Args:
         options: its `scale` and `nodata` overrule the file's.
         masks: whether the file may mark missing pixels by a mask.
 
     Raises:
-        BadInput: it cannot be opened, has no position or CRS, holds no numbers, or marks missing pixels by a mask.
+        BadInput: it cannot be opened, is cut short, has no position or CRS, holds no numbers, or marks missing pixels by a mask.
     """
     try:
         with geotiff.opened(path) as raster:
+            soundness.complete(raster)
             _usable(path, raster, masks)
             return _file(path, raster, options)
     except Unusable as problem:

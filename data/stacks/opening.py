@@ -238,6 +238,7 @@ def _fits(stack: Stack, layer: Layer) -> None:
         with rasterio.open(layer.path) as raster:
             fits = raster.shape == (stack.height, stack.width) and raster.transform.almost_equals(stack.affine, geotiff.SAME_GRID)
             fits = fits and raster.count >= max(layer.bands)
+            soundness.complete(raster)
     except RasterioError as error:
         raise BadInput(f"The stack's layer {layer.name} cannot be opened: {error}. Make the stack anew.") from error
     if not fits:

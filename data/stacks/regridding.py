@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine, array_bounds
 from rasterio.vrt import WarpedVRT
@@ -29,7 +29,7 @@ from data.importers import geotiff, placing
 from data.importers.described import L1C_BANDS, Options
 from data.mapped.cogs import BLOCK
 from data.report import Report
-from data.stacks import opening, output, soundness
+from data.stacks import opening, output
 from data.stacks.areas import LARGEST_PX
 from data.stacks.headers import File
 from data.stacks.stack import Stack
@@ -60,8 +60,6 @@ def regrid(
     source = source.expanduser().resolve()
     files = opening.layers(source, Options("", bands=bands, scale=scale, nodata=nodata), report, masks=True)
     files = files if offset is None else [replace(file, offset=offset) for file in files]
-    for file in files:
-        soundness.whole(file.path)
     dates = _dates(files, report)
     level = (level or opening.agreed("level", [(file, file.level) for file in files if file.level], "--level", source) or "").upper()
     names = opening.same_bands([(name, of[0].path, _bands(of)) for name, of in dates.items()])
@@ -198,11 +196,12 @@ class _Warped:
     def __enter__(self) -> "_Warped":
         self._source = rasterio.open(self._file.path)
         missing = math.nan if self._file.dtype.startswith("float") and self._file.nodata is None else self._file.nodata
-        self._masked = missing is None  # then a mask beside the bands, which comes along as an alpha band
+        self._masked = missing is None  # then a mask beside the bands, which comes along as alpha
+        by_value = {"src_nodata": missing, "nodata": missing}
         self._warped = WarpedVRT(
             self._source, crs=CRS.from_user_input(self._stack.crs), transform=self._stack.affine, height=self._stack.height,
-            width=self._stack.width, resampling=self._resampling, tolerance=EXACT, add_alpha=self._masked,
-            **({} if self._masked else {"src_nodata": missing, "nodata": missing}),
+            width=self._stack.width, resampling=self._resampling, tolerance=EXACT,
+            **({"add_alpha": ColorInterp.alpha not in self._source.colorinterp} if self._masked else by_value),
         )  # fmt: skip
         return self
 

@@ -23,14 +23,13 @@ BLOCKS = 50_000  # of a file whose place is looked at
 
 
 def verify(stack: Stack) -> None:
-    """Look at every layer: a few windows of its pixels, and whether its blocks lie within the file.
+    """Look at a few windows of every layer.
 
     Raises:
-        BadInput: a file is cut short or cannot be read, or its values cannot be reflectance at the stack's scale.
+        BadInput: a file cannot be read, or its values cannot be reflectance at the stack's scale.
     """
     for layer in stack.layers:
         try:
-            whole(layer.path)
             with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(layer.path) as raster:
                 values = _glance(raster, layer)
         except RasterioError as error:
@@ -63,23 +62,20 @@ def _has_data(stack: Stack, number: int) -> bool:
     return False
 
 
-def whole(path: Path | str) -> None:
+def complete(raster: rasterio.DatasetReader) -> None:
     """Raise unless every block of a GeoTIFF, or of those that a VRT names, lies within its file. A header can be fine where the end
     is missing.
 
     Raises:
         BadInput: it does not.
-        RasterioError: it cannot be opened.
+        RasterioError: a file that a VRT names cannot be opened.
     """
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path) as raster:
-        if raster.driver == "VRT":
-            for file in raster.files[1:]:
-                whole(file)
-        if raster.driver == "GTiff":
-            _complete(raster)
-
-
-def _complete(raster: rasterio.DatasetReader) -> None:
+    if raster.driver == "VRT":
+        for path in raster.files[1:]:
+            with rasterio.open(path) as file:
+                complete(file)
+    if raster.driver != "GTiff":
+        return
     size = os.path.getsize(raster.name)
     high, wide = raster.block_shapes[0]
     rows, columns = -(-raster.height // high), -(-raster.width // wide)
