@@ -136,17 +136,12 @@ def words(made: Map, found: Sequence[Placed]) -> dict[int, Word]:
         BadInput: a raster of the map is missing or cut short.
     """
     asked = [one for one in found if one.year in years(made)]
-    said = sampling.at_points(made, np.array([one.lon for one in asked]), np.array([one.lat for one in asked]))
-    codes, probability = said.codes.copy(), said.probability.copy()
-    outlined = np.array([at for at, one in enumerate(asked) if one.polygon is not None], dtype=np.int64)
-    if len(outlined):
-        fields = sampling.in_fields(made, shapely.from_geojson([asked[at].polygon for at in outlined]))
-        there = fields.codes > 0  # else the field is smaller than a pixel: the one at its site's coordinates speaks for it
-        codes[outlined[there]], probability[outlined[there]] = fields.codes[there], fields.probability[there]
+    places = (np.array([getattr(one, name) for one in asked], dtype=float) for name in ("lon", "lat"))
+    said = sampling.at_samples(made, *places, [one.polygon for one in asked])
     known = made.by_code()
     names = {code: entry.name for code, entry in known.items()}
     return {
         one.id: Word(names[int(code)], float(sure), names.get(one.code))
-        for one, code, sure in zip(asked, codes, probability, strict=True)
+        for one, code, sure in zip(asked, said.codes, said.probability, strict=True)
         if int(code) in names
     }

@@ -32,7 +32,7 @@ def lonlat(made: Map, row: float, column: float) -> tuple[float, float]:
 def rectangle(made: Map, top: int, left: int, bottom: int, right: int) -> dict:
     """GeoJSON of the ground between the corners of pixels."""
     corners = [(top, left), (top, right), (bottom, right), (bottom, left), (top, left)]
-    return {"type": "Polygon", "coordinates": [[lonlat(made, row - 0.5, column - 0.5) for row, column in corners]]}
+    return {"type": "Polygon", "coordinates": [[list(lonlat(made, row - 0.5, column - 0.5)) for row, column in corners]]}
 
 
 def move(workspace: Workspace, made: Map, places: list[tuple[int, int]], *, field: int | None = None, code=None) -> list[int]:

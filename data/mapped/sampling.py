@@ -32,6 +32,26 @@ class Said:
     probability: np.ndarray
 
 
+def at_samples(made: Map, lon: np.ndarray, lat: np.ndarray, outlines: Sequence[str | None]) -> Said:
+    """What the map says of samples: most of the pixels of the field, or the pixel at the coordinates where no outline is known or the
+    field is smaller than a pixel.
+
+    Args:
+        lon, lat: (N,) EPSG:4326. outlines: N GeoJSON geometries of the fields in EPSG:4326, as text, or None.
+
+    Raises:
+        BadInput: a raster of the map is missing or cut short.
+    """
+    said = at_points(made, lon, lat)
+    codes, probability = said.codes.copy(), said.probability.copy()
+    outlined = np.array([at for at, outline in enumerate(outlines) if outline is not None], dtype=np.int64)
+    if len(outlined):
+        fields = in_fields(made, shapely.from_geojson([outlines[at] for at in outlined]))
+        there = fields.codes > 0
+        codes[outlined[there]], probability[outlined[there]] = fields.codes[there], fields.probability[there]
+    return Said(codes, probability)
+
+
 def at_points(made: Map, lon: np.ndarray, lat: np.ndarray) -> Said:
     """The pixels that points lie in.
 

@@ -156,7 +156,7 @@ def _describe(found: Stack, report: str) -> None:
 
 
 def missing_months(found: Stack) -> list[str]:
-    """Months between the first date and the last that have none, as Jul or Jul 2020 where the dates are of several years."""
+    """Months between the first date and the last that have none, as July, or July 2020 where the dates are of several years."""
     there = {(day.year, day.month) for day in found.dates}
     (year, month), last = min(there), max(there)
     several, gaps = year != last[0], []
