@@ -148,7 +148,7 @@ def pixel_figure(index: Index, days: Sequence[date], values: np.ndarray, *, show
     if shown is not None:
         figure.add_vline(x=shown.isoformat(), line={"color": "#d6006e", "width": 1})
     figure.update_layout(
-        height=height, margin={"l": 4, "r": 4, "t": 4, "b": 4}, font={"size": 11}, plot_bgcolor="white", showlegend=False, dragmode=False
+        height=height, margin={"l": 4, "r": 4, "t": 4, "b": 4}, font={"size": 10}, plot_bgcolor="white", showlegend=False, dragmode=False
     )
     figure.update_xaxes(gridcolor=GRID, tickformat="%-d %b\n%Y", nticks=5, fixedrange=True, showline=True, linecolor="#aab3a6")
     figure.update_yaxes(

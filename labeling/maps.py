@@ -128,10 +128,13 @@ def points_record(samples: Samples, groups: list[Group], hidden: list[int], file
     return files | {"groups": [[group.title, group.color] for group in groups], "hidden": hidden, "radius": radius}
 
 
-def details_record(details: list[Detail], address: Address) -> dict[str, Any]:
-    """What the browser is told of pictures and outlines of the samples in view; the key changes when any of it does."""
+def details_record(details: list[Detail], address: Address, *, filled: bool) -> dict[str, Any]:
+    """What the browser is told of pictures and outlines of the samples in view; the key changes when any of it does.
+
+    filled: whether outlines without a picture are filled with their sample's colour.
+    """
     items = [_drawn(detail, address) for detail in details]
-    return {"key": hashlib.sha1(json.dumps(items).encode()).hexdigest(), "items": items}
+    return {"key": hashlib.sha1(json.dumps([filled, items]).encode()).hexdigest(), "filled": filled, "items": items}
 
 
 def scene_layer(record: dict[str, Any]):

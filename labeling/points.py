@@ -105,6 +105,9 @@ class Samples:
     points: tuple[Point, ...]
     last_event: int
 
+    def __len__(self) -> int:
+        return len(self.points)
+
     @cached_property
     def by_id(self) -> dict[int, Point]:
         return {point.id: point for point in self.points}

@@ -30,8 +30,8 @@ from pages.widgets.map_layers import Layers
 from pages.widgets.map_samples import Choice, Drawn
 
 HEIGHT = 500  # px; with the controls above it, it fits a screen of 768
-CLICKED, LEGEND = 296, 188  # px of the panel's two parts, which scroll
-COLUMNS = (1.05, 0.55, 1.15, 1.35, 0.62, 1.25, 1.25, 0.95, 0.75)
+CLICKED, LEGEND = 320, 164  # px of the panel's two parts, which scroll
+COLUMNS = (1.0, 0.52, 1.1, 1.2, 0.75, 1.2, 1.2, 0.9, 0.75)
 NOTHING = {"pictures": [], "opacity": 1, "split": False, "titles": {}}
 
 
@@ -49,7 +49,7 @@ def _chart(collection: Collection, made: Map | None, others: list[Map], place: t
     with columns[0]:
         colouring = map_samples.colouring()
     with columns[1], st.popover("", icon=":material/tune:", help="Run, year and pictures of the samples; online maps"):
-        chosen, online = map_samples.choice(collection, colouring), _online()
+        chosen, online = map_samples.choice(collection, colouring, pictures=made is None), _online()
     layers = map_layers.controls(made, others, columns[2:8]) if made else None
     shown = map_samples.drawn(collection, chosen)
     if not shown.samples.points:
@@ -85,7 +85,7 @@ def _map(
     record = {
         "points": map_samples.record(shown, map_legend.off(chosen.colouring)) if visible else None,
         "rasters": rasters,
-        "details": maps.details_record(details, map_files.address),
+        "details": maps.details_record(details, map_files.address, filled=layers is None),
         "place": place and [place[1], place[0], place[2]],
         "ground": layers and {"key": layers.made.name, "bounds": map_layers.bounds(layers.made)},
     }
@@ -103,7 +103,7 @@ def _bounds(collection: str, shown: Drawn) -> list[list[float]]:
 
 
 def _panel(collection: Collection, shown: Drawn, chosen: Choice, layers: Layers | None, seen: Seen | None, problems: list[str]) -> None:
-    with st.container(height=CLICKED, border=False, key="map-clicked"):
+    with st.container(height=CLICKED, border=False, key="map-clicked", gap="xsmall"):
         for problem in problems:
             st.warning(problem, icon=":material/broken_image:")
         if chosen.lacks_run:

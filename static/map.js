@@ -223,8 +223,8 @@ window.cropcheck = (function () {
       L.geoJSON(item.outline, {
         pane: "outlines",
         style: {
-          renderer: canvas, color: item.image ? item.color : "#2b332e", weight: item.image ? 2 : 0.7,
-          fillColor: item.color, fillOpacity: item.image ? 0 : 0.65,
+          renderer: canvas, color: item.image || !record.filled ? item.color : "#2b332e", weight: item.image || !record.filled ? 2 : 0.7,
+          fillColor: item.color, fillOpacity: item.image || !record.filled ? 0 : 0.65,
         },
         onEachFeature: (feature, layer) => { layer.cropcheckSample = item.id; },
       }).bindTooltip(() => Object.assign(document.createElement("div"), { textContent: item.text }), { sticky: true }).addTo(now);
@@ -234,5 +234,5 @@ window.cropcheck = (function () {
     Object.assign(shown, { details: now, detailsKey: record.key });
   }
 
-  return { pane, start, show };
+  return { pane, background, graticule, pointer, start, show };
 })();

@@ -1,6 +1,7 @@
-"""Maps draw without the internet, put every picture in its place, and stay small with thousands of points."""
+"""Maps draw without the internet, put every picture in its place, and tell the browser little, however many samples there are."""
 
 import json
+import math
 import re
 from io import BytesIO
 
@@ -10,9 +11,10 @@ from PIL import Image
 from pyproj import Transformer
 
 from data import catalogue, seasons
+from data.mapped.pictures import View
 from labeling import decisions, maps, overlays, points
 from labeling.maps import Detail
-from labeling.points import Group, Point
+from labeling.points import Group, Point, Samples
 from tests.conftest import ROOT
 from tests.kinds_world import FREE, MONTHLY
 
@@ -43,76 +45,133 @@ def addresses(html: str) -> set[str]:
     return {address for address in ADDRESS.findall(html) if "www.w3.org" not in address}
 
 
+HERE = [[47.9, 10.9], [48.1, 11.1]]
+
+
+def base(**more):
+    return maps.base_map(HERE, STATIC, key="fields", **more)
+
+
 def test_a_map_asks_no_server_but_ours():
-    chart = maps.base_map([point()], STATIC)
+    chart = base()
     assert all(address.startswith(f"{STATIC}/") for address in loaded(chart))
     assert addresses(written(chart)) == set()
 
 
 def test_every_file_that_a_map_loads_lies_in_static():
-    chart = maps.base_map([point()], STATIC)
+    chart = base()
     wanted = {address.removeprefix(f"{STATIC}/") for address in loaded(chart)} | set(re.findall(rf"{STATIC}/([\w./-]+)", written(chart)))
-    assert {"vendor/leaflet/leaflet.js", "map.js", "map.css", "vendor/background/world.json"} <= wanted
+    assert {"vendor/leaflet/leaflet.js", "vendor/draw/leaflet.draw.js", "map.js", "map_points.js", "map.css"} <= wanted
+    assert "vendor/background/world.json" in wanted
     assert [name for name in wanted if not (ROOT / "static" / name).is_file()] == []
 
 
+def test_every_picture_that_a_style_sheet_names_lies_beside_it():
+    sheets = [address.removeprefix(f"{STATIC}/") for address in loaded(base()) if address.endswith(".css")]
+    for sheet in sheets:
+        path = ROOT / "static" / sheet
+        named = {name for name in re.findall(r"url\(['\"]?([^)'\"]+)", path.read_text()) if not name.startswith(("data:", "#"))}
+        used = {name for name in named if not re.search("marker-icon|layers", name)}  # of controls that the map does not have
+        assert [name for name in used if not (path.parent / name).is_file()] == []
+
+
 def test_only_an_online_map_that_was_asked_for_names_its_server():
-    assert "openstreetmap.org" not in written(maps.base_map([point()], STATIC))
-    assert "openstreetmap.org" in written(maps.base_map([point()], STATIC, online="OpenStreetMap"))
+    assert "openstreetmap.org" not in written(base())
+    assert "openstreetmap.org" in written(base(online="OpenStreetMap"))
 
 
 def test_a_map_opens_on_all_of_its_points():
-    (south, west), (north, east) = maps.bounds_of([point(1, -64.0, 46.0), point(2, -62.0, 46.5)])
+    (south, west), (north, east) = maps.bounds_of(np.array([[46.0, 46.5], [-64.0, -62.0]]))
     assert south < 46.0 and north > 46.5
     assert west < -64.0 and east > -62.0
 
 
 def test_a_single_point_has_ground_around_it():
-    (south, west), (north, east) = maps.bounds_of([point()])
+    (south, west), (north, east) = maps.bounds_of(np.array([[48.0], [11.0]]))
     assert north - south > 0.005
     assert east - west > 0.005
 
 
-def test_thousands_of_points_are_one_layer_of_a_few_hundred_kilobytes():
-    many = [point(number, 11 + number / 10_000, 48.0) for number in range(6_633)]
-    layer = maps.points_layer(
-        many, [Group("Wheat", "Blé", "#d8b56b", 6_633)], [0] * 6_633, notes=["unverified"] * 6_633, ringed=[False] * 6_633
-    )
-    (drawing,) = layer._children.values()
-    assert len(drawing.record) < 500_000
+def test_what_is_told_of_a_hundred_thousand_samples_is_a_few_addresses():
+    one = point()
+    record = maps.points_record(Samples((one,) * 100_000, 0), [Group("Wheat", "Blé", "#d8b56b", 100_000)], [], {"places": "/media/a.bin"})
+    assert len(json.dumps(record)) < 200
+    assert record["radius"] < maps.points_record(Samples((one,), 0), [], [], {})["radius"]
 
 
-def test_the_points_layer_keeps_its_key_until_what_it_shows_changes():
-    def key(color, ringed):
-        layer = maps.points_layer([point()], [Group("Wheat", "Blé", color, 1)], [0], notes=[""], ringed=[ringed])
-        return json.loads(next(iter(layer._children.values())).record)["key"]
+def test_details_keep_their_key_until_what_they_show_changes():
+    def key(color, filled):
+        return maps.details_record([Detail(1, "a", color, None, None)], lambda content, kind: "", filled=filled)["key"]
 
-    assert key("#d8b56b", False) == key("#d8b56b", False)
-    assert len({key("#d8b56b", False), key("#000000", False), key("#d8b56b", True)}) == 3
+    assert key("#d8b56b", True) == key("#d8b56b", True)
+    assert len({key("#d8b56b", True), key("#000000", True), key("#d8b56b", False)}) == 3
 
 
 def test_names_cannot_break_out_of_the_script():
-    evil = Detail("</script><b>", "</script>", "#000000", None, None)
-    record = next(iter(maps.details_layer([evil])._children.values())).record
-    assert json.loads(record)[0]["name"] == "</script><b>"
+    evil = maps.details_record([Detail(1, "</script><b>", "#000000", None, None)], lambda content, kind: "", filled=True)
+    record = next(iter(maps.scene_layer({"details": evil})._children.values())).record
+    assert json.loads(record)["details"]["items"][0]["text"] == "</script><b>"
     assert "</script>" not in record
 
 
-def seen(zoom, south=47.99, west=10.99, north=48.01, east=11.01):
-    return {"_southWest": {"lat": south, "lng": west}, "_northEast": {"lat": north, "lng": east}}, zoom
+def told(**more):
+    view = {"south": 47.99, "west": 10.99, "north": 48.01, "east": 11.01, "width": 800, "height": 500}
+    return {"view": view, "zoom": 14, "click": None, "area": None, "last": None} | more
+
+
+def test_before_the_browser_has_said_anything_nothing_is_seen():
+    assert maps.seen(None) is maps.seen({}) is None
+    assert maps.seen(told(last="click")).last == "click"
 
 
 def test_details_are_drawn_only_where_the_map_is_near():
-    assert maps.in_view([point()], *seen(maps.DETAIL_ZOOM)) == [point()]
-    assert maps.in_view([point()], *seen(maps.DETAIL_ZOOM - 1)) == []
-    assert maps.in_view([point()], None, None) == []
-    assert maps.in_view([point(lon=12.0)], *seen(maps.DETAIL_ZOOM)) == []
+    def drawn(one, **more):
+        return maps.in_view(Samples((one,), 0), maps.seen(told(**more)))
+
+    assert drawn(point()) == [point()]
+    assert drawn(point(), zoom=maps.DETAIL_ZOOM - 1) == []
+    assert drawn(point(lon=12.0)) == []
+    assert maps.in_view(Samples((point(),), 0), None) == []
 
 
 def test_of_too_many_in_view_the_nearest_to_the_middle_are_drawn():
-    crowd = [point(number, 11 + number / 100_000, 48.0) for number in range(3 * maps.MAX_DETAILS)]
-    shown = maps.in_view(list(reversed(crowd)), *seen(16))
+    crowd = tuple(point(number, 11 + number / 100_000, 48.0) for number in range(3 * maps.MAX_DETAILS))[::-1]
+    shown = maps.in_view(Samples(crowd, 0), maps.seen(told()))
     assert [each.id for each in shown] == list(range(maps.MAX_DETAILS))
+
+
+def screen(lon, lat, zoom, width=800, height=500) -> View:
+    """The view of a map of this size whose middle lies there, by pyproj."""
+    half = math.pi * 6_378_137
+    pixel = 2 * half / 256 / 2**zoom
+    x, y = Transformer.from_crs(4326, 3857, always_xy=True).transform(lon, lat)
+    back = Transformer.from_crs(3857, 4326, always_xy=True)
+    west, south = back.transform(x - width / 2 * pixel, y - height / 2 * pixel)
+    east, north = back.transform(x + width / 2 * pixel, y + height / 2 * pixel)
+    return View(south, west, north, east, width, height)
+
+
+@pytest.mark.parametrize(("lon", "lat", "zoom"), [(-80.5, 43.5, 15), (11.0, 48.0, 12), (-100.0, 60.0, 6), (0.0, 0.0, 18)])
+def test_a_picture_reaches_beyond_the_view_with_the_screens_own_pixels(lon, lat, zoom):
+    seen, drawn = screen(lon, lat, zoom), maps.wider(screen(lon, lat, zoom))
+    assert drawn.west < seen.west and drawn.south < seen.south and drawn.east > seen.east and drawn.north > seen.north
+    inner, outer = metres(seen), metres(drawn)
+    for of_view, of_picture, across in ((inner[0], outer[0], 800), (outer[2], inner[2], 800), (inner[1], outer[1], 500)):
+        assert abs(of_view - of_picture) / ((inner[2] - inner[0]) / 800) >= maps.BESIDE * across - 1
+    for first, last, pixels, seen_pixels in ((0, 2, drawn.width, 800), (1, 3, drawn.height, 500)):
+        assert (outer[last] - outer[first]) / pixels == pytest.approx((inner[last] - inner[first]) / seen_pixels, rel=1e-4)
+
+
+def test_small_pans_ask_for_the_same_picture():
+    step = (screen(11.0, 48.0, 14).east - screen(11.0, 48.0, 14).west) / 800
+    drawn = [maps.wider(screen(11.0 + 10 * number * step, 48.0, 14)) for number in range(13)]
+    assert len(set(drawn)) <= 4
+
+
+def test_at_the_worlds_edge_the_picture_ends_with_the_world():
+    drawn = maps.wider(View(-85.2, -190.0, 85.2, 190.0, 800, 500))
+    assert (drawn.west, drawn.east) == (-180.0, 180.0)
+    assert drawn.north < 85.06 and drawn.south > -85.06
 
 
 def metres(picture) -> tuple[float, float, float, float]:

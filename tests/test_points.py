@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from data import catalogue
@@ -169,3 +170,75 @@ def test_the_greenest_slot_is_the_clear_date_with_the_highest_ndvi(demo):
             )
         }
     assert slot == max(medians, key=medians.get)
+
+
+def doubt(workspace, run, rows, collection=FIELDS):
+    """Suspicions: sample name -> (rank, quality, counted)."""
+    with workspace.store.writing() as db:
+        for name, (rank, quality, counted) in rows.items():
+            db["suspect"].insert(
+                {
+                    "run": run, "sample": catalogue.sample_id(workspace.store, collection, name), "rank": rank, "given": "wheat",
+                    "suggested": "barley", "quality": quality, "probability": quality, "counted": counted, "reason": "",
+                }
+            )  # fmt: skip
+
+
+def test_suspicion_is_grouped_from_the_likeliest_error_to_what_was_not_judged(demo):
+    predict(demo, "judge", {})
+    doubt(demo, "judge", {"D2-2018": (1, 0.05, 1), "D4-2018": (2, 0.2, 0), "D8-2018": (3, 0.9, 0)})
+    found = points.points(demo.store, FIELDS, "judge")
+    groups, positions = points.by_suspicion(found)
+    assert [(group.title, group.count) for group in groups] == [
+        ("Likely label error", 1), ("Label quality under 0.25", 1), ("0.75 and more", 1), ("Not judged", 17),
+    ]  # fmt: skip
+    by_name_ = {point.name: groups[at].title for point, at in zip(found, positions, strict=True)}
+    assert (by_name_["D2-2018"], by_name_["D4-2018"]) == ("Likely label error", "Label quality under 0.25")
+    assert points.suspecting_runs(demo.store, FIELDS) == ["judge"]
+    assert points.suspecting_runs(demo.store, CANADA) == []
+
+
+def test_a_group_boundary_belongs_to_the_better_group(demo):
+    found = [replace(point, quality=0.5, counted=0) for point in points.points(demo.store, FIELDS)[:1]]
+    assert points.by_suspicion(found)[0][0].title == "0.5 to 0.75"
+
+
+def test_after_a_decision_only_what_was_decided_is_read_anew(demo):
+    before = points.samples(demo.store, FIELDS, None)
+    assert points.samples(demo.store, FIELDS, None, before) is before
+    decide(demo, "D8-2018", "reject", reason="mixed")
+    after = points.samples(demo.store, FIELDS, None, before)
+    assert list(after.points) == points.points(demo.store, FIELDS)
+    changed = [new.name for old, new in zip(before.points, after.points, strict=True) if new is not old]
+    assert changed == ["D8-2018"]
+
+
+def test_an_undone_decision_is_read_anew_too(demo):
+    decide(demo, "D8-2018", "reject", reason="mixed")
+    before = points.samples(demo.store, FIELDS, None)
+    decide(demo, "D8-2018", "undo", undo_of="D8-2018-reject")
+    after = points.samples(demo.store, FIELDS, None, before)
+    assert [point.state for point in after.points if point.name == "D8-2018"] == ["unverified"]
+
+
+def test_what_the_browser_reads_is_what_the_samples_are(demo):
+    found = [replace(point, predicted="x", learned="y", probability=0.876) if at % 2 else point
+             for at, point in enumerate(points.points(demo.store, CANADA))]  # fmt: skip
+    lat, lon, number = np.frombuffer(points.place_file(found), dtype="<i4").reshape(3, -1)
+    assert number.tolist() == [point.id for point in found]
+    assert np.allclose(lat / points.MICRO, [point.lat for point in found], atol=5e-7)
+    assert np.allclose(lon / points.MICRO, [point.lon for point in found], atol=5e-7)
+    assert points.name_file(found).decode().split("\n") == [point.name for point in found]
+    group, ring, percent = np.frombuffer(points.face_file(found, [7] * len(found), predicted=True), dtype=np.uint8).reshape(3, -1)
+    assert set(group) == {7}
+    assert ring.tolist() == [at % 2 for at in range(len(found))]
+    assert percent.tolist() == [88 if at % 2 else points.NO_PERCENTAGE for at in range(len(found))]
+    plain = np.frombuffer(points.face_file(found, [0] * len(found), predicted=False), dtype=np.uint8).reshape(3, -1)
+    assert not plain[1].any() and set(plain[2]) == {points.NO_PERCENTAGE}
+
+
+def test_samples_of_a_year_are_those_of_that_year(demo):
+    every = points.samples(demo.store, CANADA, None)
+    assert every.of_year(None) is every
+    assert len(every.of_year(2019).points) == 240 and every.of_year(1999).points == ()
+    assert every.places.shape == (2, 240) and points.Samples((), 0).places.shape == (2, 0)

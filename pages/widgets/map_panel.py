@@ -23,7 +23,8 @@ def clicked(collection: Collection, samples: Samples, seen: Seen | None, made: M
     if made is not None and seen and seen.click:
         map_pixel.show(made, seen.click["lon"], seen.click["lat"], date)
     if point is None and not (made and seen and seen.click) and not (seen and seen.last == "area"):
-        st.caption(f"Click a sample{' or a place' if made else ''} to see it here. Zoom in for pictures and field outlines.")
+        place = " or a place" if made else ""
+        st.caption(f"{len(samples):,} samples in their places. Click one{place} to see it here; zoom in for pictures and outlines.")
     if not seen or seen.last != "area":
         map_area.panel(collection, made, seen.area if seen else None)
 

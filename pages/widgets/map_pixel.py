@@ -13,9 +13,9 @@ from data.mapped.values import Pixel
 from labeling import figures
 from pages.widgets import resources
 
-MOST_BARS = 6  # of the classes, the likeliest
-SEASON_PX = 150
-TABLE = "width:100%;border-spacing:0 1px;border-collapse:separate"
+MOST_BARS = 5  # of the classes, the likeliest
+SEASON_PX = 132
+TABLE = "width:100%;border-spacing:0 1px;border-collapse:separate;line-height:1.15"
 BOX = "display:inline-block;width:12px;height:12px"
 
 
@@ -34,8 +34,7 @@ def show(made: Map, lon: float, lat: float, date: str | None) -> None:
     if pixel is None:
         st.caption(f"{lat:.5f}, {lon:.5f} lies outside of the map {made.title}.")
         return
-    st.html(_verdict(made, pixel))
-    st.html(_bars(made, pixel))
+    st.html(_verdict(made, pixel) + _bars(made, pixel))
     _season(made, pixel, date)
     st.caption(_place(made, pixel))
 
@@ -50,9 +49,8 @@ def _place(made: Map, pixel: Pixel) -> str:
 def _verdict(made: Map, pixel: Pixel) -> str:
     """Prediction and inventory with their colours, and whether they agree."""
     colors = {entry.name: entry.color for entry in made.classes}
-    rows = [_named("Predicted", pixel.crop or "nothing: no data", colors.get(pixel.crop), _percent(pixel.probability))]
-    if pixel.second:
-        rows.append(_named("Second", pixel.second, colors.get(pixel.second), f"margin {pixel.margin:.2f}"))
+    margin = "" if pixel.margin is None else f"margin {pixel.margin:.2f}"
+    rows = [_named("Predicted", pixel.crop or "nothing: no data", colors.get(pixel.crop), margin)]
     if pixel.inventory is not None:
         mark = {True: "agrees", False: "<b style='color:#c01f2e'>disagrees</b>", None: ""}[pixel.agreement]
         entry = made.by_code().get(pixel.inventory)
@@ -70,10 +68,6 @@ def _named(what: str, name: str, color: str | None, more: str) -> str:
     )
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
-
-
 def _bars(made: Map, pixel: Pixel) -> str:
     """The likeliest classes as bars from 0 to 1, with their figures."""
     colors = {entry.name: entry.color for entry in made.classes}
@@ -88,12 +82,16 @@ def _bars(made: Map, pixel: Pixel) -> str:
     return f'<table class="map-bars" style="{TABLE};font-size:12px">{rows}</table>'
 
 
+def _titled(name: str) -> str:
+    return f"{name}: {indices.named(name).title.lower()}"
+
+
 def _season(made: Map, pixel: Pixel, date: str | None) -> None:
     known = indices.available(pixel.bands)
     if not known:
         st.caption(f"The stack's bands ({', '.join(pixel.bands)}) make up no index.")
         return
-    name = st.segmented_control("Index", known, default=known[0], required=True, key="map.index", label_visibility="collapsed")
+    name = st.selectbox("Index", known, key="map.index", label_visibility="collapsed", format_func=_titled)
     season = indices.compute(name, dict(zip(pixel.bands, pixel.season.T, strict=True)))
     if not np.isfinite(season).any():
         st.caption("This pixel has no data on any date.")

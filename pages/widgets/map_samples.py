@@ -51,8 +51,8 @@ def colouring() -> str:
     return st.selectbox("Samples by", list(COLOURINGS), format_func=COLOURINGS.get, key="map.colouring")
 
 
-def choice(collection: Collection, shown: str) -> Choice:
-    """The rest of the controls, for a popover."""
+def choice(collection: Collection, shown: str, *, pictures: bool) -> Choice:
+    """The rest of the controls, for a popover. pictures: whether patches show theirs unless one says otherwise: they cover a map."""
     store = resources.workspace().store
     run, runs = None, _runs(store, collection.name, shown)
     if runs:
@@ -63,7 +63,7 @@ def choice(collection: Collection, shown: str) -> Choice:
     view, when = "none", GREENEST
     if not collection.is_series:
         views = {"none": "No pictures"} | display.views(collection.bands)
-        view = st.selectbox("Pictures when near", list(views), index=1, format_func=views.get, key=f"map.view.{collection.name}")
+        view = st.selectbox("Pictures when near", list(views), index=int(pictures), format_func=views.get, key=f"map.view.{collection.name}.{pictures}")
         dates = [GREENEST, *seasons.bins(collection)]
         titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
         when = st.selectbox("Their date", dates, format_func=titles.get, key=f"map.slot.{collection.name}")
