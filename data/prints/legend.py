@@ -18,7 +18,6 @@ WIDEST = 51.0  # mm of a column: three stand beside each other; longer names are
 NARROWEST = 34.0
 RAMP = 3.2  # mm, height of a ramp
 EDGE = "#5b655e"
-PROBABILITY = "probability"  # the unit of ramps that are said in per cent
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def _ramp(sheet: "Axes", x: float, y: float, column: float, item: Item) -> None:
     sheet.imshow(colors, extent=(x, x + width, y + RAMP, y), aspect="auto", interpolation="nearest", zorder=1)
     sheet.add_patch(Rectangle((x, y), width, RAMP, facecolor="none", edgecolor=EDGE, linewidth=0.4))
     for place, value, align in ((0.0, ramp.low, "left"), (0.5, (ramp.low + ramp.high) / 2, "center"), (1.0, ramp.high, "right")):
-        said = f"{value:.0%}" if ramp.unit == PROBABILITY else f"{value:g}"
+        said = paper.figure(value, ramp.unit)
         sheet.text(x + place * width, y + RAMP + 0.8, said, fontsize=paper.SMALL, ha=align, va="top", color=paper.INK)
 
 

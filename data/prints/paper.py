@@ -118,6 +118,11 @@ def text(paper: "Axes", x: float, top: float, lines: Sequence[str], size: float 
     return top
 
 
+def figure(value: float, unit: str) -> str:
+    """A value of a ramp (`data.mapped.colours.Ramp`) in words: probabilities in per cent."""
+    return f"{value:.0%}" if unit == "probability" else f"{value:.3g}" + (f" {unit}" if unit else "")
+
+
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Comma-separated, a header line first."""
     out = io.StringIO()
