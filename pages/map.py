@@ -136,12 +136,15 @@ def _take_away(collection: Collection, layers: Layers | None, seen: Seen | None,
     if seen is None:
         return
     visible = (list(shown.samples.points), shown.groups, shown.positions) if chosen.colouring != "none" else ([], [], [])
-    off = map_legend.off(map_legend.CLASSES)
+    hidden, colours = map_legend.off(map_legend.CLASSES), {"off": map_legend.off(chosen.colouring), "colouring": chosen.colouring}
     if layers is None:
-        takeaway.map_downloads(collection, None, seen.view, None, None, None, off, 1.0, *visible)
+        takeaway.map_downloads(collection, None, seen.view, None, None, None, hidden, 1.0, *visible, **colours)
         return
-    left, right = (layers.left, layers.right) if layers.split else (layers.right or layers.imagery, None)
-    takeaway.map_downloads(collection, layers.made, seen.view, left, right, layers.date, off, layers.opacity, *visible)
+    left, right = (layers.left, layers.right) if layers.split else (layers.right, None)
+    takeaway.map_downloads(
+        collection, layers.made, seen.view, left, right, layers.date, hidden, layers.opacity, *visible, imagery=layers.imagery,
+        other=layers.other, **colours,
+    )  # fmt: skip
 
 
 def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
