@@ -46,8 +46,9 @@ class Ramp:
         table[:STEPS, :3] = np.column_stack([np.interp(at, known, shown[:, channel]) for channel in range(3)]).round()
         table[:STEPS, 3] = 255
         missing = ~np.isfinite(values)
-        scaled = (np.where(missing, self.low, values) - self.low) * ((STEPS - 1) / (self.high - self.low))
-        return table[np.where(missing, STEPS, np.clip(np.rint(scaled), 0, STEPS - 1)).astype(np.int64)]
+        within = np.clip(np.where(missing, self.low, values), self.low, self.high)
+        steps = np.rint((within - self.low) * ((STEPS - 1) / (self.high - self.low)))
+        return table[np.where(missing, STEPS, steps).astype(np.int64)]
 
 
 def rgb(color: str) -> tuple[int, int, int]:

@@ -122,7 +122,7 @@ def at(made: Map, lon: float, lat: float) -> Pixel | None:
     if place is None:
         return None
     row, column = place
-    stack, by_code = made.stack, made.by_code()
+    stack, names = made.stack, _names(made)
     codes = {name: _one(made, name, row, column) for name in (folder.CROP, folder.SECOND, folder.INVENTORY, folder.AGREEMENT)}
     crop, second, inventory, agreement = codes.values()
     lon, lat = _transformer(stack.crs, WORLD).transform(*(stack.affine * (column + 0.5, row + 0.5)))
@@ -135,8 +135,8 @@ def at(made: Map, lon: float, lat: float) -> Pixel | None:
         dates=stack.dates,
         bands=stack.bands,
         season=reflectance(stack.read(row, column, 1, 1)[:, :, 0, 0]),
-        crop=by_code[crop].name if crop else None,
-        second=by_code[second].name if second else None,
+        crop=names(crop) if crop else None,
+        second=names(second) if second else None,
         probability=_share(made, folder.PROBABILITY, row, column),
         margin=_share(made, folder.MARGIN, row, column),
         probabilities=_shares(made, row, column),
@@ -144,6 +144,12 @@ def at(made: Map, lon: float, lat: float) -> Pixel | None:
         inventory_name=legends.inventory_names(made).get(inventory, f"code {inventory}") if inventory else "",
         agreement={folder.AGREES: True, folder.DISAGREES: False}.get(agreement),
     )
+
+
+def _names(made: Map) -> Callable[[int], str]:
+    """Code of the map -> name of its class."""
+    by_code = made.by_code()
+    return lambda code: by_code[code].name if code in by_code else f"code {code}"
 
 
 def where(made: Map, lon: float, lat: float) -> tuple[int, int] | None:
@@ -205,10 +211,10 @@ def inside(made: Map, geometry: Mapping[str, Any], index: str = "NDVI") -> Insid
     codes = crop.values[0][crop.within]
     sides = _held(made, folder.AGREEMENT, area)
     many = crop.step**2
-    by_code, names = made.by_code(), legends.inventory_names(made)
+    names = legends.inventory_names(made)
     return Inside(
         len(codes) * many, float(ground_of.sum()), area.covered, int((codes > 0).sum()) * many,
-        {part.name: part for part in _parts(codes, ground_of, many, lambda code: by_code[code].name).values()},
+        {part.name: part for part in _parts(codes, ground_of, many, _names(made)).values()},
         _parts(_held(made, folder.INVENTORY, area), ground_of, many, lambda code: names.get(code, f"code {code}")),
         int((sides == folder.AGREES).sum()) * many, int((sides == folder.DISAGREES).sum()) * many, crop.step, _profile(made, area, name),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.warp import reproject, transform_bounds
@@ -130,7 +130,7 @@ def naming(path: Path | str, way_out: str) -> Iterator[None]:
     """
     try:
         yield
-    except RasterioError as error:
+    except (RasterioError, CRSError) as error:
         raise BadInput(f"{path} cannot be read; it is gone or cut short ({error}). {way_out}") from error
 
 
