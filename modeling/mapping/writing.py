@@ -10,13 +10,14 @@ import numpy as np
 
 from data import catalogue
 from data.mapped import cogs, folder, ground
+from data.mapped.colours import AGREEMENT
 from data.mapped.folder import MapClass
 from data.stacks.stack import Stack
 from data.workspace import Workspace
 from modeling.mapping import tiles
 from modeling.mapping.tiles import Tile, Work
 
-SIDES = {folder.AGREES: ("agrees", "#4d9a5b"), folder.DISAGREES: ("disagrees", "#c01f2e")}
+SIDES = {folder.AGREES: ("agrees", AGREEMENT[folder.AGREES]), folder.DISAGREES: ("disagrees", AGREEMENT[folder.DISAGREES])}
 ARRAYS = {  # raster -> what the tiles call it
     folder.CROP: "first", folder.SECOND: "second", folder.PROBABILITY: "probability", folder.MARGIN: "margin", folder.SHARES: "shares",
     folder.INVENTORY: "inventory", folder.AGREEMENT: "agreement",
