@@ -338,7 +338,11 @@ def test_the_inventorys_legend_has_the_rasters_own_names_and_marks_codes_that_no
         colours={34: "#cc6699", 147: "#123456"},
         names={34: "Urban", 147: "Grain corn"},
     )
-    other = replace(made, path=tmp_path)
+    other = replace(made, path=tmp_path, figures={})
+    counted = replace(other, figures={"codes": {"34": 13_000, "77": 13_000, "147": 49_400}})  # as maps have that a run made
+    assert {entry.name: entry.pixels for entry in pictures.legend(counted, "inventory").entries} == {
+        "Urban": 13_000, "code 77": 13_000, "Grain corn": 49_400,
+    }  # fmt: skip
     entries = {entry.name: entry for entry in pictures.legend(other, "inventory").entries}
     assert {name: entry.colour for name, entry in entries.items()} == {"Urban": "#cc6699", "code 77": "#9a9a9a", "Grain corn": "#123456"}
     shown = image(pictures.picture(other, "inventory", AROUND))

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
 
 from data import aci, display
 from data.errors import BadInput
@@ -94,20 +95,27 @@ def _inventory(made: Map) -> dict[int, Entry]:
     path, classes = made.raster(folder.INVENTORY), made.by_code()
     with warped.opened(path, warped.again(made)) as raster:
         table = raster.colormap(1) if raster.colorinterp[0] == ColorInterp.palette else {}
-        shrink = max(1.0, max(raster.shape) / warped.SIDE)
-        held = np.unique(raster.read(1, out_shape=tuple(max(1, round(side / shrink)) for side in raster.shape)))
+        counted = {int(code): pixels for code, pixels in made.figures.get("codes", {}).items()}
+        held = counted or dict.fromkeys(_seen(raster))
     names = _names(path)
     french = {(entry.code, entry.name): entry.name_fr for entry in aci.legend()}
     found = {}
-    for code in held[held > 0].tolist():
-        entry, name = classes.get(code), names.get(code)
-        if name is None and entry is None:
-            found[code] = Entry(f"code {code}", f"code {code}", UNKNOWN_COLOUR)
-            continue
-        color = "#{:02x}{:02x}{:02x}".format(*table[code][:3]) if name and code in table else entry.color if entry else UNKNOWN_COLOUR
-        name = name or entry.name
-        found[code] = Entry(name, entry.name_fr if entry and entry.name == name else french.get((code, name), name), color)
+    for code, pixels in held.items():
+        known, name = classes.get(code), names.get(code)
+        if name and code in table:
+            color = "#{:02x}{:02x}{:02x}".format(*table[code][:3])
+        else:
+            color = known.color if known else UNKNOWN_COLOUR
+        name = name or (known.name if known else f"code {code}")
+        found[code] = Entry(name, known.name_fr if known and known.name == name else french.get((code, name), name), color, pixels)
     return found
+
+
+def _seen(raster: DatasetReader) -> list[int]:
+    """The codes of a raster, looked for on an overview where it is large; 0 is none."""
+    shrink = max(1.0, max(raster.shape) / warped.SIDE)
+    codes = np.unique(raster.read(1, out_shape=tuple(max(1, round(side / shrink)) for side in raster.shape)))
+    return codes[codes > 0].tolist()
 
 
 def inventory_names(made: Map) -> dict[int, str]:
