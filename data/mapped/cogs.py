@@ -1,5 +1,6 @@
 """Writing Cloud-Optimised GeoTIFFs a block at a time: legend colours and names inside, overviews by the nearest pixel for codes."""
 
+import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError  # of GDAL's errors that rasterio passes on as they are
+from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
+
+from data.errors import BadInput
 
 BLOCK = 512
 QUICK = {"compress": "zstd", "zstd_level": 1}  # of the plain file that the COG is made of
@@ -30,6 +35,9 @@ def write(
         colours: code -> #rrggbb, written as the colour table (0 is transparent). names: code -> name, written as categories.
             With either, overviews take the nearest pixel, else the average.
         tags: of the raster.
+
+    Raises:
+        BadInput: it cannot be written, as where the disk is full.
     """
     plain, partial = path.with_suffix(".plain.tif"), path.with_suffix(".partial.tif")
     profile = {
@@ -58,6 +66,9 @@ def write(
         if names:
             Path(f"{partial}.aux.xml").replace(f"{path}.aux.xml")  # where GDAL keeps the names of a GeoTIFF's codes
         partial.replace(path)
+    except (OSError, RasterioError, CPLE_BaseError) as error:
+        free = shutil.disk_usage(path.parent).free
+        raise BadInput(f"{path} cannot be written: {error}. {free / 1e9:.2f} GB are free there. Free some space, and repeat.") from error
     finally:
         for left_over in (plain, partial, plain.with_suffix(".vrt"), Path(f"{partial}.aux.xml")):
             with suppress(FileNotFoundError):

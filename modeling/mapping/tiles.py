@@ -17,12 +17,14 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data.bands import NO_DATA
+from data.errors import CannotMap
 from data.inventory.rasters import Raster
 from data.mapped.folder import AGREES, DISAGREES, NO_SHARE, SHARE_SCALE
 from data.stacks.stack import Stack
@@ -99,7 +101,7 @@ def predict(work: Work, tiles: list[Tile], stop: threading.Event | None = None) 
     """Predict tiles, reading each while the one before is computed. How many there were.
 
     Raises:
-        BadInput: a file cannot be read to its end. CannotTrain: the checkpoint cannot be used.
+        BadInput: a file cannot be read to its end. CannotTrain: the checkpoint cannot be used. CannotMap: the disk is full.
     """
     model = predictor(work.checkpoint, work.stamp, work.bands, work.device)
     for tile, pixels in _read_ahead(work, tiles):
@@ -177,15 +179,33 @@ def _shares(model: Predictor, pixels: np.ndarray, work: Work) -> np.ndarray:
 def _finish(work: Work, tile: Tile, shares: np.ndarray) -> None:
     """Write what the map needs of a tile's probabilities."""
     partial = work.folder / f"{tile.name}.{os.getpid()}-{threading.get_ident()}.partial"
-    partial.mkdir(exist_ok=True)
-    for name, values in _results(work, tile, shares).items():
-        np.save(partial / f"{name}.npy", values)
+    results = _results(work, tile, shares)
+    with _writing(partial):
+        partial.mkdir(exist_ok=True)
+        for name, values in results.items():
+            np.save(partial / f"{name}.npy", values)
     try:
         partial.rename(work.done(tile))
     except OSError:
         shutil.rmtree(partial)
         if not work.done(tile).exists():
             raise
+
+
+@contextmanager
+def _writing(partial: Path) -> Iterator[None]:
+    """Where a file or folder that is not whole yet cannot be written to its end, as on a full disk: say so, and take it away."""
+    try:
+        yield
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            partial.unlink()
+        free = shutil.disk_usage(partial.parent).free
+        raise CannotMap(
+            f"The folder {partial.parent} cannot be written to: {error}. {free / 1e9:.2f} GB are free there. Free some space and repeat "
+            "the command: the tiles that are done stay."
+        ) from error
 
 
 def _results(work: Work, tile: Tile, shares: np.ndarray) -> dict[str, np.ndarray]:
@@ -288,6 +308,7 @@ def _overlap(tile: Tile, top: int, left: int, height: int, width: int) -> tuple[
 
 def _save(path: Path, values: np.ndarray) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    with partial.open("wb") as file:
-        np.save(file, values)
-    partial.replace(path)
+    with _writing(partial):
+        with partial.open("wb") as file:
+            np.save(file, values)
+        partial.replace(path)
