@@ -15,11 +15,12 @@ from data.mapped.folder import Map
 from data.workspace import Workspace
 from labeling import decisions, worklists
 from modeling.__main__ import main as modeling_main
+from modeling.mapping import areas
 from pages.widgets import map_make
 from tests import map_world
 from tests import modeling_world as toy
 from tests.map_world import CANADA
-from tests.test_area_queues import move, rectangle
+from tests.test_area_queues import lonlat, move, rectangle
 
 WAIT = 60
 
@@ -362,3 +363,75 @@ def test_the_search_says_when_nothing_is_found(demo, typed, words):
     app.text_input(key=f"map.search.{CANADA}").set_value(typed).run()
     assert app.session_state["found"] is None
     assert words in text(app)
+
+
+# Areas
+
+
+def areas_page(collection: str, name: str | None) -> None:
+    from data import catalogue
+    from data.mapped import folder
+    from pages.widgets import map_areas, resources
+
+    workspace = resources.workspace()
+    map_areas.panel(catalogue.collection(workspace.store, collection), folder.named(workspace, name) if name else None)
+
+
+def audit(workspace: Workspace, made: Map, count: int) -> None:
+    """Put the first samples of the random order onto the map, ask for an audit of them and agree with them all."""
+    with workspace.store.writing() as db:
+        sql = "select id, site from sample where collection = ? order by shuffle, id limit ?"
+        rows = db.execute(sql, [CANADA, count]).fetchall()
+        for number, row in enumerate(rows):
+            lon, lat = lonlat(made, 5 + 9 * (number // 10), 5 + 9 * (number % 10))
+            db.execute("update site set lon = ?, lat = ? where id = ?", [lon, lat, row["site"]])
+    worklists.make(workspace, CANADA, "audit", limit=count)
+    said = [{"uid": f"a{row['id']}", "sample": row["id"], "action": "agree"} for row in rows]
+    assert all(outcome.stored for outcome in decisions.record(workspace.store, CANADA, "ann", said))
+
+
+def test_without_an_audit_the_areas_lead_to_it(demo, made):
+    app = run(areas_page, collection=CANADA, name="north")
+    assert "The random audit of" in text(app) and "has not begun" in text(app)
+    assert app.button(key="map.areas.audit").label == "Begin the audit"
+    assert len(app.get("plotly_chart")) == 1, "what the map shows is told all the same"
+
+
+def test_areas_are_shown_as_mapped_and_adjusted_with_their_intervals(demo, made):
+    audit(demo, made, 60)
+    app = run(areas_page, collection=CANADA, name="north")
+    found = areas.of_map(demo, made)
+    assert found.reference == 60
+    bars = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    shown = {entry.name: entry for entry in found.whole.classes}
+    assert dict(zip(bars[0]["x"], _decoded(bars[0]["y"]), strict=True)) == pytest.approx(
+        {name: shown[name].mapped or 0.0 for name in bars[0]["x"]}
+    )
+    assert _decoded(bars[1]["y"]) == pytest.approx([shown[name].area.value for name in bars[1]["x"]])
+    whiskers = _decoded(bars[1]["error_y"]["array"])
+    assert whiskers == pytest.approx([shown[name].area.high - shown[name].area.value for name in bars[1]["x"]])
+    assert app.button(key="map.areas.audit").label == "Go on with the audit"
+    app.selectbox(key="map.areas.region.north").set_value(found.regions[0].name).run()
+    assert not app.exception
+    assert "How much the map shows of a region is known where its outline is" in text(app)
+
+
+def test_a_file_of_regions_gives_their_hectares_and_a_wrong_one_is_named(demo, made, tmp_path):
+    audit(demo, made, 30)
+    app = run(areas_page, collection=CANADA, name="north")
+    path = tmp_path / "regions.geojson"
+    halves = [rectangle(made, 0, 0, 60, 100), rectangle(made, 60, 0, 120, 100)]
+    features = [{"type": "Feature", "properties": {"county": name}, "geometry": half} for name, half in zip("AB", halves, strict=True)]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    app.text_input(key="map.areas.regions.north").set_value(str(path)).run()
+    app.text_input(key="map.areas.column.north").set_value("county").run()
+    app.selectbox(key="map.areas.region.north").set_value("A").run()
+    assert not app.exception and not app.error
+    mapped = areas.of_map(demo, made, path, "county").regions[0].hectares
+    assert app.metric[0].value == f"{mapped:,.1f} ha"
+    app.text_input(key="map.areas.regions.north").set_value("/none/r.gpkg").run()
+    assert "/none/r.gpkg" in app.error[0].value
+
+
+def test_without_a_map_there_are_no_areas(demo):
+    assert "There is no map of this collection yet" in text(run(areas_page, collection=CANADA, name=None))

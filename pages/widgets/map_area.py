@@ -106,9 +106,8 @@ def _queued(collection: Collection, drawn: str) -> None:
     except CropcheckError:  # dropped meanwhile
         del st.session_state[DONE]
         return
-    st.success(
-        f"{queue.title}: {queue.open:,} open of {queue.entries:,} samples in queue {queue.id}.", icon=":material/playlist_add_check:"
-    )
+    told = f"Queue {queue.id}, {queue.title}: {queue.open:,} open of {queue.entries:,} samples."
+    st.success(told, icon=":material/playlist_add_check:")
     if st.button("Open in Verify", key="map.area.open", icon=":material/task_alt:", width="stretch"):
         st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": str(Queue("list", (str(queue.id),)))})
 

@@ -23,7 +23,7 @@ def show(workspace: Workspace, collection: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         group = st.segmented_control("By", list(GROUPS), default="Class", required=True, key="quality.group", label_visibility="collapsed")
         if found.overall.more[min(MARGINS)]:
-            _offer(workspace, collection, "Go on with the audit")
+            offer(workspace, collection, "Go on with the audit")
     rates = getattr(found, GROUPS[group])
     left, right = st.columns([4, 5], gap="medium")
     with left:
@@ -61,12 +61,12 @@ def _empty(workspace: Workspace, collection: str) -> None:
         "samples give the share to within ±5 points.",
         icon=":material/casino:",
     )
-    _offer(workspace, collection, "Begin the audit", primary=True)
+    offer(workspace, collection, "Begin the audit", primary=True)
 
 
-def _offer(workspace: Workspace, collection: str, label: str, *, primary: bool = False) -> None:
+def offer(workspace: Workspace, collection: str, label: str, *, primary: bool = False, key: str = "quality.audit") -> None:
     """A button that opens the newest audit in Verify, or makes one where none has anything left."""
-    if st.button(label, type="primary" if primary else "secondary", icon=":material/arrow_forward:", key="quality.audit"):
+    if st.button(label, type="primary" if primary else "secondary", icon=":material/arrow_forward:", key=key):
         made = worklists.newest(workspace.store, collection, "audit")
         try:
             if made is None or not made.open:
