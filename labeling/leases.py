@@ -70,6 +70,12 @@ def release(db: Database, holder: str, samples: Sequence[int] | None = None) -> 
         db.execute("delete from lease where holder = ? and sample = ?", [holder, sample])
 
 
+def pass_on(db: Database, holder: str, near: Sequence[int]) -> None:
+    """Give back what the holder went past without a decision: all but the samples `near`, inside a write transaction."""
+    mine = [row["sample"] for row in db.execute("select sample from lease where holder = ?", [holder])]
+    release(db, holder, [sample for sample in mine if sample not in near])
+
+
 def holders(store: Store, collection: str) -> list[tuple[str, int]]:
     """Who is at work on the collection: curators and how many samples they hold, the busiest first."""
     now = time.time()

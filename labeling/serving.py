@@ -162,7 +162,8 @@ class Desk:
             return {"after": None, "entries": [], "end": False}
         after = known.get("tail") if known else start
         rank = known.get("tail_rank")
-        found = self._taken(after, rank if isinstance(rank, int) else None, begin=not known)
+        near = known.get("near") if isinstance(known.get("near"), list) else None
+        found = self._taken(after, rank if isinstance(rank, int) else None, near, begin=not known)
         entries = [] if known or start is None else self._entries([start])
         return {"after": known.get("tail"), "entries": [*entries, *found[0]], "end": found[1]}
 
@@ -183,8 +184,11 @@ class Desk:
         except CropcheckError as error:
             return {"id": sample, "error": str(error), **cards.states(self.workspace.store, [sample])[sample]}
 
-    def _taken(self, after: int | None, rank: int | None, *, begin: bool) -> tuple[list[dict], bool]:
-        """The next entries after one of that rank, leased, with controls among them, and whether the queue ends there."""
+    def _taken(self, after: int | None, rank: int | None, near: list | None, *, begin: bool) -> tuple[list[dict], bool]:
+        """The next entries after one of that rank, leased, with controls among them, and whether the queue ends there.
+
+        near: the samples from the one on the screen on, where the client tells; what it went past is there for others again.
+        """
         store = self.workspace.store
         if not self.leases:
             found = queues.following(store, self.collection, self.queue, after, AHEAD, curator=self.curator)
@@ -194,6 +198,8 @@ class Desk:
         with store.writing() as db:
             if begin:
                 leases.release(db, self.holder)
+            if near is not None:
+                leases.pass_on(db, self.holder, near)
             room = min(AHEAD, self.hold - leases.held(db, self.holder))
             if room <= 0:
                 return [], False

@@ -63,6 +63,16 @@ def test_more_is_given_as_samples_are_decided_and_never_more_than_a_holder_may_h
     assert set(leased(demo)) == {*mine[2:], *samples_of(more)}
 
 
+def test_who_goes_past_samples_without_a_decision_is_given_the_next_and_others_get_those(demo):
+    first = first_answer(demo, "ann", "1", collection=FIELDS)
+    mine = samples_of(first)
+    message = {"n": 1, "window": first["window"], "forward": True, "tail": mine[-1], "tail_rank": 6, "near": mine[3:]}
+    more = serving.answer(demo, FIELDS, "ann", OPEN, None, message, holder="1")
+    assert len(samples_of(more)) == 3
+    assert set(leased(demo)) == {*mine[3:], *samples_of(more)}
+    assert samples_of(first_answer(demo, "ben", "2", collection=FIELDS))[:3] == mine[:3]
+
+
 def test_a_lease_that_ran_out_is_given_to_the_next_and_the_late_decision_is_kept_beside(demo, clock):
     mine = samples_of(first_answer(demo, "ann", "1"))
     clock(leases.LEASE_SECONDS + 1)

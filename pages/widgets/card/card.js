@@ -248,7 +248,8 @@ class Card {
     this.message = { n: this.message.n + 1, at: performance.now(), open: true, pictures, inherit: this.tabs.closed() };
     this.send_({
       n: this.message.n, window: this.window, events: this.unsaved.list(), have: [...this.items.keys()], ...this.needs(), pictures,
-      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, tail_rank: this.order.at(-1)?.rank, inherit: this.message.inherit, ...extra,
+      head: this.order[0]?.sample, tail: this.order.at(-1)?.sample, tail_rank: this.order.at(-1)?.rank, inherit: this.message.inherit,
+      near: this.order.slice(Math.max(0, this.at - 1)).map((entry) => entry.sample), ...extra,
     });
   }
 
