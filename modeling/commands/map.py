@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from data import workspace as workspaces
-from data.command import as_json, progress, report
+from data.command import allow_missing, as_json, finish, progress
 from data.mapped.folder import Map
+from data.report import Report
 from data.stacks.opening import open_stack
 from modeling import config as settings
 from modeling.mapping import smoothing
@@ -39,9 +40,11 @@ from modeling.working import quiet_threads
 )
 @click.option("--device", type=click.Choice(settings.DEVICES), default="cpu", show_default=True)
 @as_json
+@allow_missing
 def command(
     run: str, stack: str, bands: str | None, level: str | None, scale: float | None, offset: float | None, nodata: float | None,
-    smooth: str, window: int | None, smoothness: float | None, neighbours_share: float | None, as_json: bool, **asked: object,
+    smooth: str, window: int | None, smoothness: float | None, neighbours_share: float | None, as_json: bool,
+    allow_missing: bool, **asked: object,
 ) -> None:  # fmt: skip
     """Predict every pixel of a season stack with a run, and write the map's rasters.
 
@@ -49,15 +52,16 @@ def command(
     """
     workspace = workspaces.current().open()
     quiet_threads()
+    outcome = Report()
     settled = Smoothing.of(smooth, window, smoothness, neighbours_share)
     names = tuple(name.strip() for name in bands.split(",")) if bands else None
-    opened = open_stack(stack, bands=names, level=level, scale=scale, offset=offset, nodata=nodata)
+    opened = open_stack(stack, bands=names, level=level, scale=scale, offset=offset, nodata=nodata, report=outcome)
     from modeling.mapping.making import make
 
     with progress("Mapping", hidden=as_json) as tell:
-        made = make(workspace, Request(run=run, stack=opened, smoothing=settled, **asked), tell)  # type: ignore[arg-type]
+        made = make(workspace, Request(run=run, stack=opened, smoothing=settled, **asked), tell, outcome)  # type: ignore[arg-type]
     figures = {"map": made.name, "folder": str(made.path), "title": made.title, "rasters": list(made.rasters)} | dict(made.figures)
-    report(figures, _told(made), as_json=as_json)
+    finish(figures, _told(made), outcome, as_json=as_json, allow_missing=allow_missing)
 
 
 def _told(made: Map) -> str:
@@ -70,6 +74,4 @@ def _told(made: Map) -> str:
         judged = found["agreeing"] + found["disagreeing"]
         share = f" ({found['agreeing'] / judged:.1%})" if judged else ""
         lines.append(f"  agrees with the inventory in {found['agreeing']:,} of {judged:,} pixels{share}")
-    for kind, told in found["remarks"].items():
-        lines.append(f"  Remark: {kind}: " + "; ".join(f"{name} ({fact})" for name, fact in zip(told["names"], told["facts"], strict=True)))
     return "\n".join(lines)

@@ -83,9 +83,14 @@ class Predictor:
         return shares
 
 
-@lru_cache(maxsize=1)
 def predictor(path: str, stamp: int, bands: tuple[str, ...], device: str) -> Predictor:
     """The predictor of a checkpoint, read once in a process. stamp: when the file was last changed, in nanoseconds."""
+    torch.set_num_threads(1)  # of this thread: the predictor may have been made in another
+    return _predictor(path, stamp, bands, device)
+
+
+@lru_cache(maxsize=1)
+def _predictor(path: str, stamp: int, bands: tuple[str, ...], device: str) -> Predictor:
     return Predictor(Path(path), bands, device)
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from data.mapped import folder
 from data.mapped.folder import Map
@@ -19,9 +20,13 @@ from modeling.mapping.planning import Plan
 from modeling.mapping.pool import Pool
 from modeling.mapping.request import Request
 
+if TYPE_CHECKING:
+    from modeling.mapping.fields import Tally
+
 AT_ONCE = 4  # tiles that a worker is sent: it reads each while it computes the one before
 TURNS = 4  # that each worker should have, so that they end together
 UNKNOWN_CODES = "codes of the inventory that the collection's legend does not know"
+SHOWN = 20  # names of a kind of remark that map.json keeps
 Tell = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
@@ -29,29 +34,32 @@ def untold(done: int, total: int, what: str = "") -> None:
     """Nobody wants to know."""
 
 
-def make(workspace: Workspace, request: Request, tell: Tell = untold) -> Map:
+def make(workspace: Workspace, request: Request, tell: Tell = untold, outcome: Report | None = None) -> Map:
     """Make a map, or go on with one, or give the one that is there.
 
     Args:
         tell: is told tiles and rasters done, and how many there are.
+        outcome: hears of fields that are left out, and of what makes the map less sure than the run's own figures.
 
     Returns:
-        The map; its figures are those of `writing.figures`, and "remarks" as `Report.as_json` has them.
+        The map; its figures are those of `writing.figures`, and "remarks" and "left_out": kind -> {"count", "names", "facts"}, of the
+        last two no more than the first 20.
 
     Raises:
         UnknownRun, CannotTrain: as `checks.trained`.
         BadInput: the stack, the inventory or the polygons cannot be used; the folder holds something else; the disk is too small.
         CannotMap: another process is at work in the folder, or a worker is gone.
     """
-    remarks = Report()
-    plan = planning.planned(workspace, request, remarks)
+    outcome = Report() if outcome is None else outcome
+    plan = planning.planned(workspace, request, outcome)
     with planning.alone(plan.out):
         if (plan.out / folder.NOTE).exists():
             made = planning.there(plan)
         else:
+            tally = _tally(plan)
             planning.begin(plan)
             with pool.opened(_workers(plan, request), request.scheduler) as workers:
-                made = _made(workspace, plan, request, remarks, _Steps(plan, workers, tell))
+                made = _made(workspace, plan, request, tally, outcome, _Steps(plan, workers, tell))
     _known(workspace, plan)
     return made
 
@@ -103,20 +111,32 @@ def _workers(plan: Plan, request: Request) -> int:
     return min(asked, len(plan.tiles))
 
 
-def _made(workspace: Workspace, plan: Plan, request: Request, remarks: Report, steps: _Steps) -> Map:
+def _tally(plan: Plan) -> "Tally | None":
+    """What adds up the fields, if there are any. Made before the work begins: what is wrong with the file is known at once."""
+    if not plan.fields:
+        return None
+    from modeling.mapping.fields import Tally
+
+    return Tally(plan.fields, plan.stack.crs, plan.stack.transform, plan.stack.height, plan.stack.width, plan.run.classes)
+
+
+def _made(workspace: Workspace, plan: Plan, request: Request, tally: "Tally | None", outcome: Report, steps: _Steps) -> Map:
     steps.predict()
     met = writing.pairs(plan.work.folder, plan.tiles) if plan.work.inventory else None
     legend = None
     if met is not None:
         legend = writing.inventory_legend(workspace, plan.run.collection.name, plan.work, {code for code, _ in met})
-        _remark_codes(workspace, plan, met, remarks)
+        _remark_codes(workspace, plan, met, outcome)
     rasters = writing.rasters(plan.run.classes, legend)
     steps.write(rasters)
+    if tally is not None:
+        writing.add_fields(tally, plan.work, plan.tiles, plan.run.classes)
+        tally.write(plan.out / folder.FIELDS, outcome)
     figures = writing.figures(plan.work, plan.tiles, plan.run.classes, met)
     made = Map(
         plan.out, plan.out.name, plan.title, plan.run.run, plan.run.collection.name, plan.run.config.model,
         datetime.now(UTC).isoformat(timespec="seconds"), plan.run.classes, plan.stack, tuple(raster.name for raster in rasters),
-        fields=bool(plan.fields), figures=figures | {"remarks": remarks.as_json()["remarks"]},
+        fields=tally is not None, figures=figures | _noted(outcome),
         settings={
             "plan": plan.digest, "smooth": request.smoothing.method, "smoothing": asdict(request.smoothing), "inventory": request.inventory,
             "fields": request.fields,
@@ -128,11 +148,20 @@ def _made(workspace: Workspace, plan: Plan, request: Request, remarks: Report, s
     return folder.load(plan.out)
 
 
-def _remark_codes(workspace: Workspace, plan: Plan, met: dict, remarks: Report) -> None:
+def _noted(outcome: Report) -> dict:
+    """A report as map.json keeps it: a file of a country's fields may have thousands outside of the map."""
+    told = outcome.as_json()
+    return {
+        key: {kind: found | {name: found[name][:SHOWN] for name in ("names", "facts")} for kind, found in told[key].items()}
+        for key in ("left_out", "remarks")
+    }  # fmt: skip
+
+
+def _remark_codes(workspace: Workspace, plan: Plan, met: dict, outcome: Report) -> None:
     known = writing.known_codes(workspace, plan.run.collection.name)
     for code in sorted({code for code, _ in met if code} - known):
         pixels = sum(count for (one, _), count in met.items() if one == code)
-        remarks.remark(UNKNOWN_CODES, str(code), f"{pixels:,} pixels")
+        outcome.remark(UNKNOWN_CODES, str(code), f"{pixels:,} pixels")
 
 
 def _known(workspace: Workspace, plan: Plan) -> None:

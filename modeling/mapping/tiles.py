@@ -203,8 +203,8 @@ def _writing(partial: Path) -> Iterator[None]:
             partial.unlink()
         free = shutil.disk_usage(partial.parent).free
         raise CannotMap(
-            f"The folder {partial.parent} cannot be written to: {error}. {free / 1e9:.2f} GB are free there. Free some space and repeat "
-            "the command: the tiles that are done stay."
+            f"The folder {partial.parent} cannot be written to: {error}. {free / 1e9:.2f} GB are free there. Free some and repeat the "
+            "command: the tiles that are done stay."
         ) from error
 
 

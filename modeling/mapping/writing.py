@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from data.stacks.stack import Stack
 from data.workspace import Workspace
 from modeling.mapping import tiles
 from modeling.mapping.tiles import Tile, Work
+
+if TYPE_CHECKING:
+    from modeling.mapping.fields import Tally
 
 SIDES = {folder.AGREES: ("agrees", AGREEMENT[folder.AGREES]), folder.DISAGREES: ("disagrees", AGREEMENT[folder.DISAGREES])}
 ARRAYS = {  # raster -> what the tiles call it
@@ -106,6 +110,17 @@ def pairs(work: Path, of: list[Tile]) -> Counter[tuple[int, int]]:
         for code, position, pixels in np.load(work / tile.name / f"{tiles.PAIRS}.npy").tolist():
             found[code, position] += pixels
     return found
+
+
+def add_fields(tally: "Tally", work: Work, of: list[Tile], classes: tuple[MapClass, ...]) -> None:
+    """Count every tile of the map in its fields."""
+    codes = np.array([0, *(entry.code for entry in classes)], dtype=np.uint16)
+    for tile in of:
+        window = tile.top, tile.left, tile.height, tile.width
+        shares, first, labels = (
+            tiles.window(work.folder, name, [tile], *window, len(classes)) for name in ("shares", "first", "inventory")
+        )
+        tally.add(tile.top, tile.left, shares, codes[first], labels if work.inventory is not None else None)
 
 
 def figures(work: Work, of: list[Tile], classes: tuple[MapClass, ...], met: Mapping[tuple[int, int], int] | None) -> dict:
