@@ -101,7 +101,7 @@ def _scaled(axes: "Axes", index: Index, days: Sequence[date], bins: Sequence[str
     x = _numbers(days)
     edge = max(2.0, 0.02 * (x[-1] - x[0]))
     axes.set_xlim(x[0] - edge, x[-1] + edge)
-    places, labels = _dates(days, seasons.has_year(bins[0]), width)
+    places, labels = _dates(days, bins, width)
     axes.set_xticks(places, labels)
     axes.set_xlabel("date" if seasons.has_year(bins[0]) else "time of year", fontsize=paper.TYPE)
     axes.set_ylabel(f"{index.name} (no unit)", fontsize=paper.TYPE)
@@ -117,8 +117,9 @@ def _numbers(days: Sequence[date]) -> np.ndarray:
     return np.array([day.toordinal() for day in days], dtype=np.float64)
 
 
-def _dates(days: Sequence[date], dated: bool, width: float) -> tuple[list[int], list[str]]:
-    """Where the axis is named: at each of a few dates, else at the first of months; the year below the first of each."""
+def _dates(days: Sequence[date], bins: Sequence[str], width: float) -> tuple[list[int], list[str]]:
+    """Where the axis is named: at each of a few bins, else at the first of months; the year below the first of each."""
+    dated, days_told = seasons.has_year(bins[0]), len(bins[0]) in (len("2019-06-15"), len("06-15"))
     span = max(1, (days[-1] - days[0]).days)
     gap = min((after - before).days for before, after in pairwise(days)) if len(days) > 1 else span
     single = len(days) <= FEW_BINS and gap / span * width >= LABEL_MM
@@ -126,7 +127,7 @@ def _dates(days: Sequence[date], dated: bool, width: float) -> tuple[list[int], 
     labels, year = [], None
     for day in named:
         month = seasons.MONTHS[day.month - 1][:3]
-        label = f"{day.day} {month}" if single else month
+        label = f"{day.day} {month}" if single and days_told else month
         labels.append(f"{label}\n{day.year}" if dated and day.year != year else label)
         year = day.year
     return [day.toordinal() for day in named], labels

@@ -88,7 +88,7 @@ def map_downloads(
         collection, made, view, imagery, layer, right_layer, date, tuple(hidden), opacity, points, groups, positions, tuple(off),
         f"Samples by {COLOURINGS.get(colouring, colouring)}", colouring == "prediction", other,
     )  # fmt: skip
-    with st.popover("Take away", icon=":material/file_save:", help="The map as a figure for paper, or as a page that opens offline"):
+    with st.popover("", icon=":material/file_save:", help="Take away: the map as a figure for paper, or as a page that opens offline"):
         form = st.segmented_control(
             "As", list(FORMS), default="png", format_func=FORMS.get, required=True, key="map.takeaway.form", label_visibility="collapsed"
         )

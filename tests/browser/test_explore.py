@@ -63,7 +63,7 @@ def test_the_figures_numbers_can_be_taken_along(server, page: Page):
     open_explore(server, page, "bavaria-2018")
     page.get_by_role("button", name="Take away").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="CSV").click()
     text = download.value.path().read_text()
     assert download.value.suggested_filename == "bavaria-2018-ndvi-seasons.csv"
     assert text.startswith("kind,name,index,date") and "crop,winter wheat,NDVI,2018-06-16" in text
