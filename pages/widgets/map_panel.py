@@ -19,7 +19,7 @@ def clicked(collection: Collection, samples: Samples, seen: Seen | None, made: M
     if seen and seen.last == "area":
         map_area.panel(collection, made, seen.area)
     if point is not None:
-        sample(collection, point, view)
+        sample(collection, point, view if made is None else None)
     if made is not None and seen and seen.click:
         map_pixel.show(made, seen.click["lon"], seen.click["lat"], date)
     if point is None and not (made and seen and seen.click) and not (seen and seen.last == "area"):
@@ -29,11 +29,11 @@ def clicked(collection: Collection, samples: Samples, seen: Seen | None, made: M
         map_area.panel(collection, made, seen.area if seen else None)
 
 
-def sample(collection: Collection, point: Point, view: str) -> None:
-    """Facts and picture of the chosen sample, and the button that opens it in Verify."""
+def sample(collection: Collection, point: Point, view: str | None) -> None:
+    """Facts and picture of the chosen sample, and the button that opens it in Verify. view: of the picture; None for none."""
     store = resources.workspace().store
     names = {entry.code: entry for entry in catalogue.legend(store, collection.name)}
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall"):
         if st.button("Open in Verify", type="primary", icon=":material/task_alt:", width="stretch", key="map.open"):
             st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name, "from": "map"})
         purity = "" if point.inventory_code == NO_LABEL.code else f" · purity {point.purity:.0%}"
@@ -51,7 +51,7 @@ def sample(collection: Collection, point: Point, view: str) -> None:
         if point.rank:
             lines.append(f"Suspicion: rank {point.rank:,}, label quality {point.quality:.2f}")
         st.markdown("  \n".join(lines))
-        if not collection.is_series:
+        if view and not collection.is_series:
             _thumbnail(point, view)
 
 

@@ -113,6 +113,7 @@ def test_near_by_a_patch_shows_its_picture_in_place_and_a_click_leads_to_verify_
     expect(page.get_by_role("combobox", name="Collection")).to_have_value(CANADA)
     page.keyboard.press("a")
     expect(page.locator(".card")).not_to_have_attribute("data-sample", name)
+    expect(page.get_by_text("all saved")).to_be_visible()
     page.get_by_role("link", name="Back to the map").click()
     frame = painted(page, 240)
     frame.wait_for_function("window.map.getZoom() === 14")
@@ -423,6 +424,6 @@ def test_a_missing_file_of_the_stack_is_named_and_the_prediction_stays(server, p
 
 def test_everything_that_matters_fits_the_screen(server, page: Page, made):
     opened(server, page)
-    for thing in (page.locator(IFRAME), page.get_by_role("slider", name="Opacity"), page.locator(".st-key-map-legend")):
+    for thing in (page.locator(IFRAME), page.get_by_role("slider", name="Opacity"), page.locator(".stVerticalBlock.st-key-map-legend")):
         box = thing.bounding_box()
         assert box["y"] > 0 and box["y"] + box["height"] <= 768 and box["x"] + box["width"] <= 1366
