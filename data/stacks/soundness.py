@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -52,6 +53,17 @@ def check(stack: Stack, report: Report) -> None:
             report.remark("dates without any data", layer.name, Path(layer.path).name)
     if not stack.level:
         report.remark("stacks of unknown level", stack.source, "neither tags nor --level say whether it is L1C or L2A")
+
+
+def _on_earth(stack: Stack) -> None:
+    """Raise where the middle of the grid has no longitude and latitude: metres that are said to be degrees, or the other way round."""
+    x, y = stack.affine * (stack.width / 2, stack.height / 2)
+    lon, lat = Transformer.from_crs(stack.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    if not (abs(lon) <= 360 and abs(lat) <= 90):  # infinite where the projection has no such place
+        raise BadInput(
+            f"The images of {stack.source} lie nowhere on Earth: their middle is at {x:.10g}, {y:.10g} in {stack.crs}. Their coordinates "
+            "are of another CRS. Give them the right one: rio edit-info --crs EPSG:32631 FILE"
+        )
 
 
 def _has_data(stack: Stack, number: int) -> bool:
