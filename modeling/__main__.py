@@ -15,8 +15,8 @@ from modeling.rundir import RunDir
 
 # Commands in modules of their own, imported when called: name -> module whose `command` it is.
 LATE: dict[str, str] = {
-    "compare": "modeling.commands.compare",
     "areas": "modeling.commands.areas",
+    "compare": "modeling.commands.compare",
     "map": "modeling.commands.map",
     "splits": "modeling.commands.splits",
     "suspects": "modeling.commands.suspects",

@@ -153,7 +153,7 @@ def test_intervals_of_random_samples_hold_the_truth_as_often_as_they_say_and_are
     assert (np.abs(np.mean(areas_found, axis=0) - truth) < 4 * of_mean).all()
 
 
-def test_strata_of_which_few_samples_are_expected_are_joined_and_the_areas_stay_unbiased():
+def test_strata_with_too_few_samples_are_joined_and_the_areas_stay_nearly_unbiased():
     rare = np.array([[0.60, 0.03, 0.00, 0.01], [0.04, 0.28, 0.01, 0.01], [0.004, 0.002, 0.01, 0.004]])
     rng, mapped, truth = np.random.default_rng(4), rare.sum(axis=1) * 1_000, rare.sum(axis=0) * 1_000
     assert joined(_drawn(rng, rare, 60), mapped).tolist() == [0, 1, 1]  # one of the third is expected
@@ -161,7 +161,7 @@ def test_strata_of_which_few_samples_are_expected_are_joined_and_the_areas_stay_
     drawn = [_drawn(rng, rare, 60) for _ in range(1_500)]
     found = [estimate(counts, mapped, joined(counts, mapped)) for counts in drawn]
     values = np.array([[area.value for area in one.areas] for one in found])
-    assert (np.abs(values.mean(axis=0) - truth) < 4 * values.std(axis=0) / math.sqrt(len(found))).all()
+    assert (np.abs(values.mean(axis=0) - truth) < 0.2 * values.std(axis=0)).all()  # of a standard error
     assert all(area.error is None for one in found for area in one.areas if area.value == 0)
     assert np.mean([one.overall.error is not None for one in found]) > 0.95
 
@@ -210,7 +210,8 @@ def test_one_sample_gives_a_value_without_an_interval_and_none_gives_nothing():
         ((50, 50, 50), (10.0, 10.0, 10.0), [0, 1, 2]),
         ((50, 0, 50), (10.0, 0.0, 10.0), [0, 1, 2]),  # a class that the map does not have
         ((50, 4, 50), (10.0, 0.0, 10.0), [0, 0, 2]),  # samples' fields have a class that no pixel on the map is of
-        ((96, 2, 2), (100.0, 3.0, 3.0), [0, 1, 1]),  # enough together
+        ((94, 3, 3), (100.0, 3.0, 3.0), [0, 1, 1]),  # enough together
+        ((60, 8, 60), (100.0, 0.01, 100.0), [0, 1, 2]),  # small, but well sampled
         ((90, 3, 50), (100.0, 1.0, 50.0), [0, 1, 1]),
         ((1, 1, 1), (1.0, 1.0, 1.0), [0, 0, 0]),
         ((30, 1, 30), (10.0, 10.0, 20.0), [0, 0, 2]),
@@ -477,6 +478,7 @@ def test_what_makes_the_estimate_doubtful_is_told(world_of):
     told = " ".join(world_of.of_map().warnings)
     assert "run-1 is not in this workspace" in told
     assert "samples count: intervals are rough" in told
+    assert "spread over the map's classes otherwise" in told
     assert "Too few samples are where the map has one of" in told
     _run(world_of.canada.workspace, {sample["id"]: ("train", "test")[at % 2] for at, sample in enumerate(world_of.order)}, "block")
     assert "held samples back by block" in " ".join(world_of.of_map().warnings)

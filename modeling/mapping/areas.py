@@ -25,6 +25,7 @@ from modeling.mapping.regions import Regions
 OTHER_NAME, OTHER_FR, OTHER_COLOR = "other", "autre", "#9a9a9a"
 FEW = 30  # samples below which intervals are too short more often than they should be
 SMALL_PART = 0.5  # of the mapped area, that the samples lie on
+UNEVEN = 0.25  # of the samples, that would have to be of other mapped classes to be spread as the area is
 
 RUN = "select s.method from run r join split s on s.id = r.split where r.name = ?"
 
@@ -185,6 +186,11 @@ def _warnings(store: Store, made: Map, found: Reference, whole: Region, learned:
     share = _share_of_ground(found, whole)
     if whole.samples and share < SMALL_PART:
         told.append(f"The collection's samples lie on {share:.0%} of the mapped area. The estimates speak of that part.")
+    if whole.samples and _unevenness(found, whole) > UNEVEN:
+        told.append(
+            "The collection's samples are spread over the map's classes otherwise than the area is. The estimates hold if those of a "
+            "mapped class are like the rest of what is mapped so."
+        )
     together = [entry.name for entry in whole.classes if entry.joined and entry.mapped]
     if whole.samples and together:
         told.append(
@@ -220,3 +226,10 @@ def _share_of_ground(found: Reference, whole: Region) -> float:
         return 1.0
     x, y = Transformer.from_crs(4326, ground.EQUAL_AREA, always_xy=True).transform(found.lon, found.lat)
     return float(shapely.MultiPoint(np.stack([x, y], axis=1)).convex_hull.area / ground.HECTARE / whole.hectares)
+
+
+def _unevenness(found: Reference, whole: Region) -> float:
+    """The share of the collection's samples that would have to be of another mapped class to be spread as the area is."""
+    mapped = np.array([entry.mapped for entry in whole.classes[:-1]])
+    of_samples = np.bincount(found.mapped, minlength=len(mapped)) / len(found.mapped)
+    return float(np.abs(of_samples - mapped / mapped.sum()).sum() / 2)

@@ -6,9 +6,8 @@ n its samples. The share of a class j of the ground is the sum over the strata o
 with q = n_j / n. Producer's accuracy is a ratio of two such sums; its variance, by linearisation (Cochran 1977, Sampling Techniques,
 section 6.10), is the paper's equation 7.
 
-A stratum of fewer than two samples has no variance, one of none no estimate. Where the samples are a simple random one, any strata will do
-that do not follow from what was drawn: classes for which too few samples are to be expected are taken together (Cochran 1977, section
-5A.12).
+A stratum of fewer than two samples has no variance, one of none no estimate. Where the samples are a simple random one, classes of which
+there are too few samples can be taken together as one stratum (Cochran 1977, section 5A.12).
 """
 
 import math
@@ -19,7 +18,7 @@ import numpy as np
 Z = 1.96  # of 95 % intervals, as in the paper
 TINY = 1e-15  # a variance that is none but for rounding
 FEWEST = 2  # samples of a stratum
-EXPECTED = 5  # samples of one; with so many, fewer than two come in 4 of 100 draws
+ENOUGH = 5  # of one that is to stay alone; where so many are to be expected, fewer than two come in 4 of 100 draws
 
 
 @dataclass(frozen=True)
@@ -85,20 +84,19 @@ def estimate(counts: np.ndarray, mapped: np.ndarray, strata: np.ndarray | None =
 
 
 def joined(counts: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """(m,) strata for a simple random sample: those are joined of which fewer than `EXPECTED` samples are to be expected.
+    """(m,) strata for a simple random sample: classes with too few samples are one, with the smallest of the others if they must.
 
-    Which these are follows from the areas alone: joining whatever happened to get few samples would bias the areas of rare classes. Only
-    where a class still has fewer than two, or has samples and no area, it is joined for that. If the joined ones have too few together,
-    so is the smallest of the others.
+    Too few are fewer than `FEWEST`, and fewer than `ENOUGH` of a class whose area lets no more be expected. Joining only where a draw
+    happened to give fewer than two would take from the areas of rare classes: they would be alone just when they are well met.
 
     Args: as `estimate`.
     """
     size, mapped = np.asarray(counts).sum(axis=1), np.asarray(mapped, dtype=np.float64)
     expected = size.sum() * mapped / (mapped.sum() or 1)
-    weak = ((mapped > 0) & ((expected < EXPECTED) | (size < FEWEST))) | ((mapped <= 0) & (size > 0))
+    weak = (mapped > 0) & ((size < FEWEST) | ((size < ENOUGH) & (expected < ENOUGH))) | (mapped <= 0) & (size > 0)
     strata, others = np.arange(len(size)), ~weak & (mapped > 0)
     for at in np.argsort(mapped, kind="stable"):
-        if not weak.any() or (expected[weak].sum() >= EXPECTED and size[weak].sum() >= FEWEST):
+        if not weak.any() or (size[weak].sum() >= ENOUGH and mapped[weak].sum() > 0):
             break
         weak[at] |= others[at]
     strata[weak] = np.flatnonzero(weak)[0] if weak.any() else 0
