@@ -14,7 +14,7 @@ MAJORITY = Smoothing("majority", window=3)
 BOTH = pytest.mark.parametrize("settings", [BAYES, MAJORITY, Smoothing("bayes", 9), Smoothing("majority", 5)], ids=str)
 
 
-def _shares(seed: int = 0, classes: int = 4, height: int = 23, width: int = 17, gaps: float = 0.1) -> np.ndarray:
+def some_shares(seed: int = 0, classes: int = 4, height: int = 23, width: int = 17, gaps: float = 0.1) -> np.ndarray:
     """(K, h, w) float32 probabilities, noisy in fields, with pixels where nothing is predicted."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(0, 1.5, (classes, height, width)) + 3 * (np.arange(classes)[:, None, None] == np.arange(width) // 5)
@@ -23,13 +23,13 @@ def _shares(seed: int = 0, classes: int = 4, height: int = 23, width: int = 17, 
     return shares.astype(np.float32)
 
 
-def _padded(shares: np.ndarray, margin: int) -> np.ndarray:
+def padded(shares: np.ndarray, margin: int) -> np.ndarray:
     return np.pad(shares, ((0, 0), (margin, margin), (margin, margin)), constant_values=np.nan)
 
 
 def _whole(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
     """A raster smoothed in one tile."""
-    return smoothed(_padded(shares, halo(settings)), settings)
+    return smoothed(padded(shares, halo(settings)), settings)
 
 
 def _near(shares: np.ndarray, row: int, column: int, window: int) -> list[tuple[int, int]]:
@@ -45,7 +45,7 @@ def _logit(value: float) -> float:
     return math.log(value / (1 - value))
 
 
-def _bayes_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
+def bayes_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
     """The formula of Camara et al. 2024, a pixel and a class at a time."""
     result = np.full(shares.shape, np.nan)
     for row, column in np.ndindex(shares.shape[1:]):
@@ -64,7 +64,7 @@ def _bayes_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
     return result
 
 
-def _majority_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
+def majority_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
     result = shares.astype(np.float64)
     for row, column in np.ndindex(shares.shape[1:]):
         own = shares[:, row, column]
@@ -84,27 +84,27 @@ def _majority_slowly(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
 @pytest.mark.parametrize("window, smoothness, share", [(3, 20.0, 0.5), (5, 2.0, 0.1), (7, 100.0, 1.0), (9, 20.0, 0.3)])
 @pytest.mark.parametrize("gaps", [0.0, 0.3, 0.9])
 def test_bayesian_smoothing_is_the_published_formula(window, smoothness, share, gaps):
-    settings, shares = Smoothing("bayes", window, smoothness, share), _shares(gaps=gaps)
-    np.testing.assert_allclose(_whole(shares, settings), _bayes_slowly(shares, settings), atol=1e-5)
+    settings, shares = Smoothing("bayes", window, smoothness, share), some_shares(gaps=gaps)
+    np.testing.assert_allclose(_whole(shares, settings), bayes_slowly(shares, settings), atol=1e-5)
 
 
 @pytest.mark.parametrize("window", [3, 5, 9])
 @pytest.mark.parametrize("gaps", [0.0, 0.3, 0.9])
 def test_majority_is_that_of_the_votes_and_keeps_the_probabilities_of_the_voters(window, gaps):
-    settings, shares = Smoothing("majority", window), _shares(gaps=gaps)
-    np.testing.assert_allclose(_whole(shares, settings), _majority_slowly(shares, settings), atol=1e-6)
+    settings, shares = Smoothing("majority", window), some_shares(gaps=gaps)
+    np.testing.assert_allclose(_whole(shares, settings), majority_slowly(shares, settings), atol=1e-6)
 
 
 @BOTH
 def test_every_pixel_is_the_same_bit_for_bit_whatever_the_tiles(settings):
-    shares, margin = _shares(height=40, width=33), halo(settings)
-    padded, whole = _padded(shares, margin), _whole(shares, settings)
+    shares, margin = some_shares(height=40, width=33), halo(settings)
+    around, whole = padded(shares, margin), _whole(shares, settings)
     for tall, wide in ((1, 1), (7, 33), (40, 3), (16, 16)):
         pieced = np.empty_like(whole)
         for top in range(0, 40, tall):
             for left in range(0, 33, wide):
                 bottom, right = min(40, top + tall), min(33, left + wide)
-                tile = padded[:, top : bottom + 2 * margin, left : right + 2 * margin].copy()
+                tile = around[:, top : bottom + 2 * margin, left : right + 2 * margin].copy()
                 pieced[:, top:bottom, left:right] = smoothed(tile, settings)
         np.testing.assert_array_equal(pieced, whole)
 
@@ -125,7 +125,7 @@ def test_single_pixels_of_another_class_are_removed(settings):
 
 @BOTH
 def test_probabilities_sum_to_one_and_gaps_stay_gaps(settings):
-    shares = _shares(gaps=0.3)
+    shares = some_shares(gaps=0.3)
     found = _whole(shares, settings)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(found), np.isnan(shares))
@@ -172,7 +172,7 @@ def test_the_higher_the_smoothness_the_more_the_neighbours_count():
 
 
 def test_no_smoothing_needs_no_margin_and_changes_nothing():
-    shares = _shares()
+    shares = some_shares()
     assert halo(Smoothing()) == 0
     np.testing.assert_array_equal(smoothed(shares, Smoothing()), shares)
 
