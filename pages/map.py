@@ -31,7 +31,7 @@ from pages.widgets.map_samples import Choice, Drawn
 
 HEIGHT = 500  # px; with the controls above it, it fits a screen of 768
 CLICKED, LEGEND = 320, 164  # px of the panel's two parts, which scroll
-COLUMNS = (0.95, 0.5, 1.05, 1.05, 0.72, 1.12, 1.12, 0.75, 1.2)
+COLUMNS = (1.0, 0.52, 1.1, 1.15, 0.75, 1.2, 1.2, 0.9, 0.52)
 NOTHING = {"pictures": [], "opacity": 1, "split": False, "titles": {}}
 
 

@@ -67,7 +67,7 @@ def controls(made: Map, others: list[Map], columns: list) -> Layers:
             "Right" if split else "Layer", options, index=options.index(folder.CROP), format_func=titles.get, key=f"map.right.{made.name}"
         )
     with columns[5]:
-        opacity = st.slider("Opacity", 0, 100, 80, 5, format="%d%%", key="map.opacity")
+        opacity = st.slider("Opacity", 0, 100, 100, 5, format="%d%%", key="map.opacity")
     chosen = [None if layer == NONE else layer for layer in (below, left, right)]
     with columns[1]:
         date = _date(made, [chosen[0], chosen[1] if split else None, chosen[2]])

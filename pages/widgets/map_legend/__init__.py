@@ -70,9 +70,8 @@ def _ramp(title: str, legend: Legend) -> Section:
     found = legend.ramp
     span = found.high - found.low
     stops = tuple(((value - found.low) / span, color) for value, color in found.stops)
-    unit = f" {found.unit}" if found.unit else ""
-    ticks = (f"{found.low:g}{unit}", f"{(found.low + found.high) / 2:.2g}{unit}", f"{found.high:g}{unit}")
-    return Section(title, title + ("" if found.unit else " (no unit)"), ramp=stops, ticks=ticks)
+    ticks = (f"{found.low:g}", f"{(found.low + found.high) / 2:.2g}", f"{found.high:g}")
+    return Section(title, f"{title} ({found.unit or 'no unit'})", ramp=stops, ticks=ticks)
 
 
 def off(section: str) -> list[str]:
