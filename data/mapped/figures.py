@@ -90,7 +90,7 @@ def changes_figure(changes: Changes) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=moved, x=columns, y=rows, colorscale=CHANGED, zmin=0, showscale=False, xgap=1, ygap=1, hoverongaps=True,
-            text=[[hectares(value) for value in row] for row in changes.hectares] if changes.hectares.size <= MOST_CELLS else None,
+            text=_cells(changes) if changes.hectares.size <= MOST_CELLS else None,
             texttemplate="%{text}" if changes.hectares.size <= MOST_CELLS else None, textfont={"size": 11},
             customdata=np.stack([changes.hectares, shares], axis=-1),
             hovertemplate="%{y} → %{x}<br>%{customdata[0]:,.2f} ha, %{customdata[1]:.1%} of what was %{y}<extra></extra>",
@@ -107,11 +107,17 @@ def changes_figure(changes: Changes) -> go.Figure:
     return figure
 
 
+def _cells(changes: Changes) -> list[list[str]]:
+    """What stands in the coloured cells."""
+    pairs = zip(changes.hectares, changes.same, strict=True)
+    return [["" if stayed else hectares(value) for value, stayed in zip(*pair, strict=True)] for pair in pairs]
+
+
 def hectares(value: float) -> str:
-    """As a cell has it: nothing where there is none, else three digits or so."""
+    """As a cell has it; nothing where there is none."""
     if not value:
         return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 0.1 else "<0.1"
 
 
 def gains_figure(changes: Changes) -> go.Figure:
@@ -147,7 +153,7 @@ class AreaBar:
 
 
 def areas_figure(bars: Sequence[AreaBar]) -> go.Figure:
-    """Hectares by class: as mapped (grey), and adjusted (the class's colour) with whiskers for the 95 % interval."""
+    """Hectares by class: as mapped (grey), and adjusted (the class's colour) with whiskers for the 95 % interval; no legend says so."""
     names = [bar.name for bar in bars]
     figure = go.Figure()
     figure.add_bar(
@@ -165,7 +171,9 @@ def areas_figure(bars: Sequence[AreaBar]) -> go.Figure:
         customdata=[[bar.low, bar.high] for bar in bars],
         hovertemplate="%{x}<br>adjusted %{y:,.1f} ha (%{customdata[0]:,.1f} … %{customdata[1]:,.1f})<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(LAYOUT, height=330, margin={"l": 4, "r": 4, "t": 24, "b": 4}, barmode="group", bargap=0.25, dragmode=False)
+    figure.update_layout(
+        LAYOUT, height=370, margin={"l": 4, "r": 4, "t": 8, "b": 4}, barmode="group", bargap=0.25, dragmode=False, showlegend=False
+    )
     figure.update_xaxes(tickangle=-30, automargin=True, fixedrange=True)
     figure.update_yaxes(title="hectares", gridcolor=GRID, rangemode="tozero", fixedrange=True, automargin=True)
     return figure

@@ -106,8 +106,7 @@ def _queued(collection: Collection, drawn: str) -> None:
     except CropcheckError:  # dropped meanwhile
         del st.session_state[DONE]
         return
-    told = f"Queue {queue.id}, {queue.title}: {queue.open:,} open of {queue.entries:,} samples."
-    st.success(told, icon=":material/playlist_add_check:")
+    st.markdown(f":material/playlist_add_check: Queue {queue.id}, {queue.title}: {queue.open:,} open of {queue.entries:,} samples.")
     if st.button("Open in Verify", key="map.area.open", icon=":material/task_alt:", width="stretch"):
         st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": str(Queue("list", (str(queue.id),)))})
 

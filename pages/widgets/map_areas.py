@@ -130,9 +130,9 @@ def _show(made: Map, found: Areas, region: Region) -> None:
             on_click="ignore",
         )  # fmt: skip
     st.caption(
-        "Adjusted: what the map shows, corrected by how often the audited samples found each of its classes to be another (Olofsson et al. "
-        "2014), with 95 % intervals. User's accuracy: of what is mapped so, the share that is so; producer's: of what is so, the share "
-        "that is mapped so."
+        "Grey: as mapped. In colour: adjusted, which is what the map shows, corrected by how often the audited samples found each of its "
+        "classes to be another (Olofsson et al. 2014), with 95 % intervals; those of the accuracies are in the file. User's accuracy: of "
+        "what is mapped so, the share that is so; producer's: of what is so, the share that is mapped so."
     )
 
 
@@ -163,11 +163,7 @@ def _span(figure: Figure | None, form: str) -> str | None:
 
 
 def _percent(figure: Figure | None) -> str | None:
-    """A share with its interval."""
-    if figure is None:
-        return None
-    low, high = _ends(figure)
-    return f"{figure.value:.0%}" if low is None else f"{figure.value:.0%} ({low:.0%}–{high:.0%})"
+    return None if figure is None else f"{figure.value:.0%}"
 
 
 def _row(region: Region, entry: ClassArea) -> dict[str, Any]:

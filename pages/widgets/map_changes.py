@@ -56,7 +56,7 @@ def _headline(found: Changes) -> None:
     moved = found.total * found.changed
     with st.container(horizontal=True):
         st.metric("Changed", f"{found.changed:.1%}", help="Of the ground where both maps predict, the share whose class differs.")
-        st.metric("Hectares changed", f"{moved:,.1f}", help=f"Of {found.total:,.1f} ha where both predict.")
+        st.metric("Of other class now", f"{moved:,.1f} ha", help=f"Of {found.total:,.1f} ha where both predict.")
         st.metric("Predicted only now", f"{found.only_new:,.1f} ha")
         st.metric("No longer predicted", f"{found.only_old:,.1f} ha", help="Within the newer map's grid.")
 
