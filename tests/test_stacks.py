@@ -252,6 +252,14 @@ def test_a_file_that_does_not_fit_is_named_with_the_way_out(folder, how, message
         open_stack(folder)
 
 
+def test_metres_that_are_said_to_be_degrees_are_named(tmp_path):
+    write(tmp_path / "f_2021-06.tif", reflectance(), crs="EPSG:4326")
+    with pytest.raises(BadInput, match=r"nowhere on Earth.* of another CRS"):
+        open_stack(tmp_path)
+    with pytest.raises(BadInput, match=r"nowhere on Earth.* of another CRS"):
+        regridding.regrid(tmp_path, tmp_path / "made", Report(), crs="EPSG:32631", resolution=10)
+
+
 def test_levels_that_differ_are_named(folder):
     rewrite(folder, tags={"level": "L1C"})
     rewrite(folder, name="f_2021-07-15.tif", tags={"level": "L2A"})
@@ -273,6 +281,9 @@ def test_values_that_cannot_be_reflectance_are_named_with_the_likely_scale(tmp_p
     write(tmp_path / "f_2021-06.tif", values)
     with pytest.raises(BadInput, match=message.replace("$", r"\.$")):
         open_stack(tmp_path, **given)
+    with pytest.raises(BadInput, match=message.replace("$", r"\.$")):
+        regridding.regrid(tmp_path, tmp_path / "made", Report(), **given)
+    assert not (tmp_path / "made").exists(), "nothing is begun"
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,10 @@ from data.importers import geotiff, placing
 from data.importers.described import L1C_BANDS, Options
 from data.mapped.cogs import BLOCK
 from data.report import Report
-from data.stacks import opening, output
+from data.stacks import opening, output, soundness
 from data.stacks.areas import LARGEST_PX
 from data.stacks.headers import File
-from data.stacks.stack import Stack
+from data.stacks.stack import Layer, Stack
 
 EXACT = 1e-6  # pixels that a position may be off; rasterio 1.4 fails at 0
 
@@ -60,6 +60,8 @@ def regrid(
     source = source.expanduser().resolve()
     files = opening.layers(source, Options("", bands=bands, scale=scale, nodata=nodata), report, masks=True)
     files = files if offset is None else [replace(file, offset=offset) for file in files]
+    for file in files:
+        soundness.verify(_alone(file))
     dates = _dates(files, report)
     level = (level or opening.agreed("level", [(file, file.level) for file in files if file.level], "--level", source) or "").upper()
     names = opening.same_bands([(name, of[0].path, _bands(of)) for name, of in dates.items()])
@@ -76,6 +78,16 @@ def regrid(
         output.layer(out, stack, name, _blocks(of, stack, resampling), {"source": ", ".join(file.path.name for file in of)})
     tell(len(dates), len(dates), "")
     return output.finish(out, stack, dates)
+
+
+def _alone(file: File) -> Stack:
+    """A file as a stack of one date."""
+    header = file.header
+    layer = Layer(file.date, str(file.path), tuple(header.bands.values()))
+    return Stack(
+        str(file.path), (layer,), tuple(header.bands), header.crs, header.transform, header.height, header.width, file.level, file.scale,
+        file.offset, file.nodata, file.simulated,
+    )  # fmt: skip
 
 
 def _dates(files: list[File], report: Report) -> dict[str, list[File]]:
@@ -190,7 +202,7 @@ class _Warped:
 
     def __init__(self, file: File, stack: Stack, resampling: str) -> None:
         self._file = file
-        self._stack = replace(stack, scale=file.scale, offset=file.offset, nodata=file.nodata)
+        self._as_stored, self._stack = _alone(file), stack
         self._resampling = Resampling[resampling]
 
     def __enter__(self) -> "_Warped":
@@ -216,4 +228,4 @@ class _Warped:
             hidden = self._warped.dataset_mask(window=window) == 0 if self._masked else np.zeros(stored.shape[1:], bool)
         except RasterioError as error:
             raise BadInput(f"{self._file.path} cannot be read to its end: {error}. It may be cut short: fetch it again.") from error
-        return np.where(hidden, NO_DATA, self._stack.numbers(stored))
+        return np.where(hidden, NO_DATA, self._as_stored.numbers(stored))

@@ -1,7 +1,7 @@
 """Whether the pixels of a season stack can be what they are said to be: files whole, values reflectance, dates with data."""
 
 import os
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,19 @@ from data.stacks.stack import Layer, Stack
 BRIGHTEST = 1.6  # reflectance; the median of no ground, snow or cloud is above it
 DARKEST = 0.001  # not all pixels of any land are below it
 LIKELY = (1.0, 1e-4, 1e-3, 1e-2, 1 / 255, 1 / 65_535)
+BLOCK = 512  # pixels of a side that are read at once
 GLANCE_PX = 64  # a side of what is looked at
 WINDOWS = 3  # a side of the lattice of windows, where a raster has no overviews
 BLOCKS = 50_000  # of a file whose place is looked at
 
 
 def verify(stack: Stack) -> None:
-    """Look at a few windows of every layer.
+    """Look at the stack's place, and at a few windows of every layer.
 
     Raises:
-        BadInput: a file cannot be read, or its values cannot be reflectance at the stack's scale.
+        BadInput: it lies nowhere on Earth, a file cannot be read, or its values cannot be reflectance at the stack's scale.
     """
+    _on_earth(stack)
     for layer in stack.layers:
         try:
             with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(layer.path) as raster:
@@ -67,9 +69,9 @@ def _on_earth(stack: Stack) -> None:
 
 
 def _has_data(stack: Stack, number: int) -> bool:
-    for top in range(0, stack.height, 512):
-        height = min(512, stack.height - top)
-        if (stack.read_layer(number, top, 0, height, stack.width, stack.bands[:1]) != NO_DATA).any():
+    for top, left in product(range(0, stack.height, BLOCK), range(0, stack.width, BLOCK)):
+        height, width = min(BLOCK, stack.height - top), min(BLOCK, stack.width - left)
+        if (stack.read_layer(number, top, left, height, width, stack.bands[:1]) != NO_DATA).any():
             return True
     return False
 
