@@ -4,7 +4,7 @@ A pixel lies in a polygon if its middle does. Polygons are drawn in squares of t
 the same whatever window is asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,21 +103,31 @@ class Drawing:
         for square_top in range(top // SIDE * SIDE, top + height, SIDE):
             for square_left in range(left // SIDE * SIDE, left + width, SIDE):
                 for numbers, down, right in self._square(square_top, square_left):
-                    rows, columns = down + square_top - top, right + square_left - left
+                    rows, columns = down - top, right - left
                     here = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
                     yield numbers[here], rows[here], columns[here]
 
     def _square(self, top: int, left: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        height, width = min(SIDE, self.height - top), min(SIDE, self.width - left)
-        near = np.sort(self.tree.query(shapely.box(left, top, left + width, top + height)))
+        """Numbers, rows and columns on the grid, of a square."""
+        square = (top, left, min(top + SIDE, self.height), min(left + SIDE, self.width))
+        near = np.sort(self.tree.query(shapely.box(left, top, square[3], square[2])))
         if not near.size:
             return
-        frame = {"out_shape": (height, width), "transform": Affine.translation(left, top), "dtype": "int32"}
-        drawn = rasterize([(shape, 1) for shape in self.shapes[near]], merge_alg=MergeAlg.add, **frame)
-        rows, columns = np.nonzero(drawn > 1)
-        several = np.unique(self.tree.query(shapely.points(columns + left + 0.5, rows + top + 0.5))[1])
-        for group in (np.setdiff1d(near, several), *several[:, None]):  # those that share pixels, one after the other
-            if group.size:
-                drawn = rasterize(zip(self.shapes[group], range(1, group.size + 1), strict=True), **frame)
-                rows, columns = np.nonzero(drawn)
-                yield group[drawn[rows, columns] - 1], rows, columns
+        rows, columns = np.nonzero(_drawn([(shape, 1) for shape in self.shapes[near]], *square, merge_alg=MergeAlg.add) > 1)
+        several = np.unique(self.tree.query(shapely.points(columns + left + 0.5, rows + top + 0.5))[1])  # those that may share pixels
+        yield from self._filled(np.setdiff1d(near, several), *square)
+        for number in several:
+            west, north, east, south = self.shapes[number].bounds
+            around = max(top, int(north)), max(left, int(west)), min(square[2], int(south) + 1), min(square[3], int(east) + 1)
+            yield from self._filled(np.array([number]), *around)
+
+    def _filled(self, numbers: np.ndarray, top: int, left: int, bottom: int, right: int) -> Iterator[tuple[np.ndarray, ...]]:
+        if numbers.size and bottom > top and right > left:
+            drawn = _drawn(zip(self.shapes[numbers], range(1, numbers.size + 1), strict=True), top, left, bottom, right)
+            rows, columns = np.nonzero(drawn)
+            yield numbers[drawn[rows, columns] - 1], rows + top, columns + left
+
+
+def _drawn(shapes: Iterable[tuple[shapely.Geometry, int]], top: int, left: int, bottom: int, right: int, **more) -> np.ndarray:
+    """(h, w) int32 the values of shapes on a part of the grid, 0 where there is none."""
+    return rasterize(shapes, (bottom - top, right - left), transform=Affine.translation(left, top), dtype="int32", **more)
