@@ -66,22 +66,26 @@ st.write("clicked", said.get("last_object_clicked_tooltip"))
 @click.option("--side", default=10_980, show_default=True, type=click.IntRange(512))
 @click.option("--times", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--keep", type=click.Path(path_type=Path), help="Make or find the workspace here; by default in a temporary folder.")
+@click.option("--plain/--no-plain", "beside", default=True, show_default=True, help="Measure folium's plain markers too: minutes a time.")
 @click.option("--json", "as_json", is_flag=True)
-def main(samples: int, side: int, times: int, keep: Path | None, as_json: bool) -> None:
+def main(samples: int, side: int, times: int, keep: Path | None, beside: bool, as_json: bool) -> None:
     """Print milliseconds of both pages, median of the times, and ours over plain markers'."""
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         workspace = _workspace((keep or Path(scratch)) / f"{samples}-{side}", samples, side)
-        server = Server(workspace.home)
-        plain = _plain(Path(scratch), workspace, server)
         browser = playwright.chromium.launch(executable_path=system_chromium(), args=list(QUIET))
+        server = Server(workspace.home)
+        plain, address = _plain(Path(scratch), workspace, server)
         found: dict[str, list[float]] = {}
-        for turn in range(times + 1):  # the first one warms both servers
-            for kind, took in {**_plain_round(browser, plain[1], samples), **_our_round(browser, server, workspace, samples, turn)}.items():
-                found.setdefault(kind, []).extend([took] if turn else [])
-        for process in (plain[0], server.process):
-            process.kill()
+        try:
+            for turn in range(times + 1):  # the first one warms both servers
+                took = _plain_round(browser, address, samples) if beside else {}
+                for kind, value in (took | _our_round(browser, server, workspace, samples, turn)).items():
+                    found.setdefault(kind, []).extend([value] if turn else [])
+        finally:
+            for process in (plain, server.process):
+                process.kill()
     figures = {kind: {"n": len(took), "median_ms": round(float(np.median(took)))} for kind, took in found.items()}
-    for what in ("first_paint", "click"):
+    for what in ("first_paint", "click") if beside else ():
         figures[f"{what}_to_plain"] = round(figures[what]["median_ms"] / figures[f"plain_{what}"]["median_ms"], 3)
     report(figures, "\n".join(f"{name}: {value}" for name, value in figures.items()), as_json=as_json)
 
