@@ -108,7 +108,8 @@ def _queued(collection: Collection, drawn: str) -> None:
         return
     st.markdown(f":material/playlist_add_check: Queue {queue.id}, {queue.title}: {queue.open:,} open of {queue.entries:,} samples.")
     if st.button("Open in Verify", key="map.area.open", icon=":material/task_alt:", width="stretch"):
-        st.switch_page("pages/verify.py", query_params={"collection": collection.name, "queue": str(Queue("list", (str(queue.id),)))})
+        address = {"collection": collection.name, "queue": str(Queue("list", (str(queue.id),))), "from": "map"}
+        st.switch_page("pages/verify.py", query_params=address)
 
 
 def _figures(collection: Collection, made: Map | None, drawn: str, found: list[Placed]) -> None:
