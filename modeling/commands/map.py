@@ -6,8 +6,11 @@ import click
 
 from data import workspace as workspaces
 from data.command import allow_missing, as_json, finish, progress
+from data.commands.ingest import Names
+from data.commands.stack import Box
 from data.mapped.folder import Map
 from data.report import Report
+from data.stacks import soundness
 from data.stacks.opening import open_stack
 from modeling import config as settings
 from modeling.mapping import smoothing
@@ -18,7 +21,10 @@ from modeling.working import quiet_threads
 
 @click.command("map")
 @click.option("--run", required=True, help="A finished run of a model of single pixels; python -m modeling runs lists the runs.")
-@click.option("--stack", required=True, help="Folder of a season stack: a GeoTIFF a date.")
+@click.option("--stack", help="Folder of a season stack: a GeoTIFF a date.")
+@click.option("--box", type=Box(), help="Instead of --stack: fetch the imagery of this area, in degrees.")
+@click.option("--imagery", default="", help="Of --box: a fetched collection, earth-search, ..., or a STAC API.  [the run's collection]")
+@click.option("--year", type=int, help="Of the season of --box.  [the collection's latest]")
 @click.option("--out", type=click.Path(path_type=Path), help="The map's folder.  [<workspace>/maps/<run>-<stack>]")
 @click.option("--name", default="", help="What the workspace calls the map.  [the folder's name]")
 @click.option("--title", default="", help="For people.  [the name]")
@@ -28,7 +34,7 @@ from modeling.working import quiet_threads
 @click.option("--window", type=int, help="Side in pixels of the square that smooths.  [majority 5, bayes 9]")
 @click.option("--smoothness", type=float, help="Of bayes: the higher, the smoother.  [20]")
 @click.option("--neighbours-share", type=float, help="Of bayes: share of the window that a class's prior is taken from.  [0.5]")
-@click.option("--bands", help="The files' bands in their order, as B02,B03, where these do not name them.")
+@click.option("--bands", type=Names(), help="The files' bands in their order, as B02,B03, where these do not name them.")
 @click.option("--level", type=click.Choice(("L1C", "L2A")), help="Of the stack, where the files do not tell.")
 @click.option("--scale", type=float, help="Reflectance = stored value * scale + offset.  [as the files say, else 0.0001]")
 @click.option("--offset", type=float, help="See --scale.")
@@ -42,9 +48,9 @@ from modeling.working import quiet_threads
 @as_json
 @allow_missing
 def command(
-    run: str, stack: str, bands: str | None, level: str | None, scale: float | None, offset: float | None, nodata: float | None,
-    smooth: str, window: int | None, smoothness: float | None, neighbours_share: float | None, as_json: bool,
-    allow_missing: bool, **asked: object,
+    run: str, stack: str | None, box: tuple[float, ...] | None, imagery: str, year: int | None, bands: tuple[str, ...] | None,
+    level: str | None, scale: float | None, offset: float | None, nodata: float | None, smooth: str, window: int | None,
+    smoothness: float | None, neighbours_share: float | None, as_json: bool, allow_missing: bool, **asked: object,
 ) -> None:  # fmt: skip
     """Predict every pixel of a season stack with a run, and write the map's rasters.
 
@@ -54,10 +60,17 @@ def command(
     quiet_threads()
     outcome = Report()
     settled = Smoothing.of(smooth, window, smoothness, neighbours_share)
-    names = tuple(name.strip() for name in bands.split(",")) if bands else None
-    opened = open_stack(stack, bands=names, level=level, scale=scale, offset=offset, nodata=nodata, report=outcome)
+    if (stack is None) == (box is None):
+        raise click.UsageError("Name the pixels that are mapped: the folder of a season stack with --stack, or an area with --box.")
+    from modeling.mapping import imagery as fetching
     from modeling.mapping.making import make
 
+    if box is not None:
+        with progress("Fetching", hidden=as_json) as tell:
+            opened = fetching.gathered(workspace, run, box, imagery, year, outcome, tell)
+    else:
+        opened = open_stack(stack, bands=bands, level=level, scale=scale, offset=offset, nodata=nodata, report=outcome)
+    soundness.check(opened, outcome)
     with progress("Mapping", hidden=as_json) as tell:
         made = make(workspace, Request(run=run, stack=opened, smoothing=settled, **asked), tell, outcome)  # type: ignore[arg-type]
     figures = {"map": made.name, "folder": str(made.path), "title": made.title, "rasters": list(made.rasters)} | dict(made.figures)

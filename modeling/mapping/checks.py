@@ -1,6 +1,7 @@
 """Whether a run can make a map of a stack: what the run needs, what the stack has, and what should be known of the map beforehand."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from data.stacks.stack import Stack
 from data.workspace import Workspace
 from modeling import checkpoint, registry, rundir
 from modeling.config import TrainConfig
-from modeling.mapping import engine
+from modeling.mapping import brightness, engine
 
 FAR_DAYS = 20  # that a date may lie before the first or behind the last day of the season that a run learned from
 FEW = 0.5  # of the dates that a sample has on average: fewer in the stack are remarked
@@ -30,6 +31,7 @@ class Trained:
     """A finished run that can predict single pixels.
 
     checkpoint: its file. config: as it was trained. bands: that its channels use. classes: K, in the checkpoint's order.
+    reflectance: as `brightness.learned`.
     """
 
     run: str
@@ -38,6 +40,7 @@ class Trained:
     collection: Collection
     bands: tuple[str, ...]
     classes: tuple[MapClass, ...]
+    reflectance: Mapping[str, float]
 
     @property
     def positions(self) -> dict[int, int]:
@@ -68,7 +71,7 @@ def trained(workspace: Workspace, name: str) -> Trained:
     checkpoint.check_bands(stored, collection.bands)
     checkpoint.check_classes(stored, tuple(entry.name for entry in catalogue.learned(workspace.store, collection.name)))
     classes = _classes(workspace, collection.name, stored["classes"])
-    return Trained(name, run.checkpoint, config, collection, engine.needed(stored), classes)
+    return Trained(name, run.checkpoint, config, collection, engine.needed(stored), classes, brightness.learned(stored))
 
 
 def _classes(workspace: Workspace, collection: str, names: list[str]) -> tuple[MapClass, ...]:
@@ -111,6 +114,7 @@ def layers(workspace: Workspace, run: Trained, stack: Stack, remarks: Report) ->
         remarks.remark("dates left out, as the run looks at other months", run.run, f"{', '.join(left)}; months {run.config.months}")
     used = stack.of(names)
     _remark(workspace, run, used, remarks)
+    brightness.remark(used, run.reflectance, remarks)
     return used
 
 
@@ -120,7 +124,7 @@ def _remark(workspace: Workspace, run: Trained, stack: Stack, remarks: Report) -
     if stack.level and run.collection.level and stack.level != run.collection.level:
         fact = f"{stack.level}; {name} is {run.collection.level}, whose reflectance differs"
         remarks.remark("level other than what the run learned from", stack.source, fact)
-    learned, dates = _season(workspace, run)
+    learned, dates = season(workspace, run)
     for layer, day in zip(stack.layers, stack.dates, strict=True):
         if learned and min(_days_off(day, month) for month in learned) > FAR_DAYS:
             remarks.remark(f"dates more than {FAR_DAYS} days outside the season that the run learned from", layer.name, _named(learned))
@@ -130,7 +134,7 @@ def _remark(workspace: Workspace, run: Trained, stack: Stack, remarks: Report) -
         remarks.remark("fewer dates than the run learned from", stack.source, f"{len(stack.layers)}; a sample of {name} has {dates:.0f}")
 
 
-def _season(workspace: Workspace, run: Trained) -> tuple[set[int], float]:
+def season(workspace: Workspace, run: Trained) -> tuple[set[int], float]:
     """The months in which the run's collection has images, of those that it looks at, and how many a sample has in them on average."""
     images: Counter[int] = Counter()
     with workspace.store.reading() as db:

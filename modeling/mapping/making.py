@@ -127,12 +127,16 @@ def _made(workspace: Workspace, plan: Plan, request: Request, tally: "Tally | No
     if met is not None:
         legend = writing.inventory_legend(workspace, plan.run.collection.name, plan.work, {code for code, _ in met})
         _remark_codes(workspace, plan, met, outcome)
+        if not any(code for code, _ in met):
+            outcome.remark("inventories without a label on the map", request.inventory, "it may be of another place")
     rasters = writing.rasters(plan.run.classes, legend)
     steps.write(rasters)
     if tally is not None:
         writing.add_fields(tally, plan.work, plan.tiles, plan.run.classes)
         tally.write(plan.out / folder.FIELDS, outcome)
     figures = writing.figures(plan.work, plan.tiles, plan.run.classes, met)
+    if not figures["predicted"]:
+        outcome.remark("stacks without any data", plan.stack.source, "no date has any in a band that the run needs: nothing is predicted")
     made = Map(
         plan.out, plan.out.name, plan.title, plan.run.run, plan.run.collection.name, plan.run.config.model,
         datetime.now(UTC).isoformat(timespec="seconds"), plan.run.classes, plan.stack, tuple(raster.name for raster in rasters),

@@ -57,7 +57,7 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
     inventory = inventories.open_raster(request.inventory) if request.inventory else None
     if request.fields and not Path(request.fields).exists():
         raise BadInput(f"There is no file {request.fields}. Give a file of polygons, as GeoPackage or GeoJSON.")
-    name = request.name or (request.out.name if request.out else f"{run.run}-{Path(whole.source).name or 'stack'}")
+    name = request.name or (request.out.name if request.out else f"{run.run}-{_called(whole)}")
     out = (request.out or workspace.maps / name).expanduser().absolute()
     asked = {
         "run": run.run, "checkpoint": _hash(run.checkpoint), "stack": _print_of(stack), "atom": ATOM,
@@ -77,6 +77,12 @@ def _opened(stack: str | Stack) -> Stack:
     from data.stacks.opening import open_stack
 
     return open_stack(stack)
+
+
+def _called(stack: Stack) -> str:
+    """The name of a stack's folder."""
+    source = Path(stack.source)
+    return (source.stem if source.is_file() else source.name if source.is_dir() else Path(stack.layers[0].path).parent.name) or "stack"
 
 
 def _side(request: Request, out: Path, run: Trained, stack: Stack) -> int:
