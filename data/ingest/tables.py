@@ -21,6 +21,7 @@ UNPACKED_BYTES = 8 * 2**30  # a zip that unpacks to more is refused
 TABLE_BYTES = 2**30  # and a table that is larger
 _SPATIAL = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml")
 _TEXT = (".csv", ".tsv", ".txt")
+CHOOSE = "Choose one with --layer."
 _PARQUET = (".parquet", ".geoparquet", ".pq")
 
 
@@ -55,13 +56,16 @@ def read(path: Path, layer: str | None = None) -> Table:
     return framed(frame(path, layer))
 
 
-def frame(path: Path, layer: str | None = None) -> Any:
+def frame(path: Path, layer: str | None = None, way: str = CHOOSE) -> Any:
     """All rows of a vector file or a Parquet table, with the types of their columns: a GeoDataFrame where they have places.
+
+    Args:
+        way: what to do about several layers, where none is chosen.
 
     Raises:
         BadInput: as `read`.
     """
-    return _parquet(path) if _kind(path) in _PARQUET else _vector(path, layer)
+    return _parquet(path) if _kind(path) in _PARQUET else _vector(path, layer, way)
 
 
 def _kind(path: Path) -> str:
@@ -125,14 +129,16 @@ def _parquet(path: Path) -> Any:
         raise BadInput(f"{path} cannot be read as Parquet: {error}. Check that it is whole.") from error
 
 
-def _vector(path: Path, layer: str | None) -> Any:
+def _vector(path: Path, layer: str | None, way: str) -> Any:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
-    source = _inside(path, layer) if path.suffix.lower() == ".zip" else f"/vsigzip/{path}" if path.suffix.lower() == ".gz" else str(path)
+    source = (
+        _inside(path, layer, way) if path.suffix.lower() == ".zip" else f"/vsigzip/{path}" if path.suffix.lower() == ".gz" else str(path)
+    )
     try:
         layers = {str(name): kind for name, kind in pyogrio.list_layers(source)}
-        return pyogrio.read_dataframe(source, layer=_layer(path, layers, layer if path.suffix.lower() != ".zip" else None))
+        return pyogrio.read_dataframe(source, layer=_layer(path, layers, layer if path.suffix.lower() != ".zip" else None, way))
     except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path} cannot be read as a spatial file: {error}. Give a CSV, GeoPackage, GeoJSON, Shapefile (with its .shx and .dbf, or "
@@ -140,7 +146,7 @@ def _vector(path: Path, layer: str | None) -> Any:
         ) from error
 
 
-def _inside(path: Path, layer: str | None) -> str:
+def _inside(path: Path, layer: str | None, way: str) -> str:
     """GDAL's address of the one spatial file in a zip."""
     with Archive(path, UNPACKED_BYTES) as archive:
         members = [name for name in archive.names if name.lower().endswith((*_SPATIAL, *_TEXT)) and "__MACOSX" not in name]
@@ -150,15 +156,15 @@ def _inside(path: Path, layer: str | None) -> str:
         return f"/vsizip/{{{path}}}/{found[0]}"
     if not spatial:
         raise BadInput(f"{path} holds no Shapefile, GeoPackage or GeoJSON. Pack the .shp with its .shx, .dbf and .prj.")
-    raise BadInput(f"{path} holds several files: {', '.join(Path(member).stem for member in spatial)}. Choose one with --layer.")
+    raise BadInput(f"{path} holds several files: {', '.join(Path(member).stem for member in spatial)}. {way}")
 
 
-def _layer(path: Path, layers: dict[str, str | None], wanted: str | None) -> str:
+def _layer(path: Path, layers: dict[str, str | None], wanted: str | None, way: str) -> str:
     if wanted is not None and wanted not in layers:
         raise BadInput(f"{path} has no layer {wanted!r}. It has {', '.join(layers)}.")
     spatial = [name for name, kind in layers.items() if kind] or list(layers)
     if wanted is None and len(spatial) > 1:
-        raise BadInput(f"{path} has several layers: {', '.join(spatial)}. Choose one with --layer.")
+        raise BadInput(f"{path} has several layers: {', '.join(spatial)}. {way}")
     if not spatial:
         raise BadInput(f"{path} has no layer. Give a file with a row a site.")
     return wanted or spatial[0]

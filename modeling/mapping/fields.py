@@ -36,7 +36,7 @@ class Tally:
     """Adds up, field by field, what tiles of a map predict.
 
     Args:
-        source: a GeoPackage, GeoJSON, Shapefile or GeoParquet file of polygons in any CRS. layer: of a file with several.
+        source: a GeoPackage, GeoJSON, Shapefile or GeoParquet file of polygons in any CRS.
         crs, transform, height, width: the map's grid, as in `data.stacks.stack.Stack`.
         classes: of the map, two or more, in the order of its probabilities.
 
@@ -45,12 +45,11 @@ class Tally:
     """
 
     def __init__(
-        self, source: Path | str, crs: str, transform: tuple[float, ...], height: int, width: int, classes: Sequence[MapClass],
-        layer: str | None = None,
+        self, source: Path | str, crs: str, transform: tuple[float, ...], height: int, width: int, classes: Sequence[MapClass]
     ) -> None:  # fmt: skip
         self.classes = tuple(classes)
         self.report = Report()
-        given = polygons.read(source, self.report, layer)
+        given = polygons.read(source, self.report)
         shapes, raster = given.on_grid(crs, transform), shapely.box(0, 0, width, height)
         on_raster = shapely.relate_pattern(shapes, raster, "T********")  # more than an edge in common
         if not on_raster.any():

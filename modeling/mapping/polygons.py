@@ -55,14 +55,14 @@ class Polygons:
         return Polygons(self.frame.iloc[kept].reset_index(drop=True), [self.names[at] for at in kept])
 
 
-def read(path: Path | str, report: Report, layer: str | None = None) -> Polygons:
+def read(path: Path | str, report: Report) -> Polygons:
     """The polygons of a GeoPackage, GeoJSON, Shapefile or GeoParquet file; rows without one go to the report, and so do repairs.
 
     Raises:
         BadInput: the file is missing, empty or damaged, has several layers, no places, no CRS or no polygon.
     """
     path = Path(path)
-    frame = tables.frame(path, layer)
+    frame = tables.frame(path, way="Save the one that is meant as a file of its own.")
     if not hasattr(frame, "crs"):
         raise BadInput(f"{path} holds a table without polygons. Give a GeoPackage, GeoJSON, Shapefile or GeoParquet file of polygons.")
     if frame.crs is None:

@@ -106,9 +106,7 @@ def smoothed(shares: np.ndarray, settings: Smoothing) -> np.ndarray:
     if settings.method == "none":
         return shares
     missing = np.isnan(shares).any(axis=0)
-    result = (_by_majority if settings.method == "majority" else _bayesian)(shares, missing, settings)
-    result[:, _middle(missing, halo(settings))] = np.nan
-    return result
+    return (_by_majority if settings.method == "majority" else _bayesian)(shares, missing, settings)
 
 
 def _middle(values: np.ndarray, margin: int) -> np.ndarray:
