@@ -299,6 +299,10 @@ def test_the_matrix_diagonal_is_green_and_errors_are_red():
     assert pixels_of(image, paper.RIGHT) > 500 and pixels_of(image, paper.WRONG) > 500
 
 
+def test_no_cell_of_a_csv_runs_as_a_formula():
+    assert rows(matrix.matrix_csv(np.array([[1]]), ["=1+1"]))[0]["truth"] == "'=1+1"
+
+
 def test_scores_and_calibration_have_a_line_each_in_their_csv_and_all_names_in_the_figure():
     told = [
         scores.Score("Barley", 120, 0.81, 0.7, 0.75, 0.7, 0.8, "#dae31d"),

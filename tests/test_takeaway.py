@@ -4,9 +4,13 @@ import csv
 import io
 
 import pytest
+import rasterio
 from PIL import Image
+from pyproj import Transformer
 from streamlit.testing.v1 import AppTest
 
+from data.mapped import values
+from labeling import pixelsheets
 from modeling import rundir, runs, training
 from pages.widgets import takeaway
 from tests import map_world, modeling_world
@@ -174,3 +178,28 @@ def test_results_offer_matrix_scores_and_calibration_with_their_numbers(run, emp
         svg = makes["svg"]().decode()
         assert run in svg and "simulated imagery" in svg and f"{found.scores.samples:,} samples of all folds" in " ".join(svg.split())
         assert Image.open(io.BytesIO(makes["png"]())).format == "PNG"
+
+
+def test_the_season_of_a_pixel_is_that_of_the_stack(made):
+    stack = made.stack
+    lon, lat = Transformer.from_crs(stack.crs, 4326, always_xy=True).transform(*(stack.affine @ (30.5, 40.5)))
+    pixel = values.at(made, lon, lat)
+    table = rows(pixelsheets.season_csv(pixel, "NDVI"))
+    for layer, row in zip(stack.layers, table, strict=True):
+        with rasterio.open(layer.path) as raster:
+            stored = dict(zip(raster.descriptions, raster.read()[:, 40, 30] / 10_000, strict=True))
+        assert row["date"] == layer.name
+        assert [float(row[band]) for band in stack.bands] == pytest.approx([stored[band] for band in stack.bands], abs=1e-6)
+        ndvi = (stored["B08"] - stored["B04"]) / (stored["B08"] + stored["B04"])
+        assert float(row["NDVI"]) == pytest.approx(ndvi, abs=1e-5)
+    svg = pixelsheets.season_print(made, pixel, "NDVI", form="svg").decode()
+    assert f"Predicted {pixel.crop} · " in svg and "row 40, column 30 of m" in svg and ">Oct<" in svg
+
+
+def test_a_date_without_data_is_empty_in_the_numbers_of_a_pixel(made):
+    stack = made.stack
+    lon, lat = Transformer.from_crs(stack.crs, 4326, always_xy=True).transform(*(stack.affine @ (2.5, 2.5)))  # in the hole of July
+    pixel = values.at(made, lon, lat)
+    table = rows(pixelsheets.season_csv(pixel, "NDVI"))
+    assert [row["date"] for row in table if row["NDVI"] == ""] == ["2019-07"]
+    assert Image.open(io.BytesIO(pixelsheets.season_print(made, pixel, "NDVI"))).format == "PNG"

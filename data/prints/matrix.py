@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data import sheets
 from data.prints import paper
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def matrix_csv(counts: np.ndarray, names: Sequence[str]) -> str:
     for row, truth in enumerate(names):
         total = int(counts[row].sum())
         for column, predicted in enumerate(names):
-            share = f"{counts[row][column] / total:.6f}" if total else ""
-            rows.append((truth, predicted, int(counts[row][column]), share))
-    return paper.as_csv(COLUMNS, rows)
+            share = round(float(counts[row][column] / total), 6) if total else None
+            rows.append(dict(zip(COLUMNS, (truth, predicted, int(counts[row][column]), share), strict=True)))
+    return sheets.as_csv(COLUMNS, rows)
 
 
 def shares_of(counts: np.ndarray) -> np.ndarray:

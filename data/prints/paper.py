@@ -4,10 +4,9 @@ matplotlib is used through its objects (`matplotlib.figure.Figure`), never throu
 imported when something is drawn, so that pages which only offer a print stay light.
 """
 
-import csv
 import io
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -121,12 +120,3 @@ def text(paper: "Axes", x: float, top: float, lines: Sequence[str], size: float 
 def figure(value: float, unit: str) -> str:
     """A value of a ramp (`data.mapped.colours.Ramp`) in words: probabilities in per cent."""
     return f"{value:.0%}" if unit == "probability" else f"{value:.3g}" + (f" {unit}" if unit else "")
-
-
-def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Comma-separated, a header line first."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()

@@ -1,9 +1,10 @@
 """Scores on paper: F1, precision and recall by class, and confidence held against accuracy; and the same numbers as CSV."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
+from data import sheets
 from data.prints import paper
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def reliability_csv(bins: Sequence[Bin]) -> str:
 
 
 def _csv(kind: type, rows: Sequence) -> str:
-    shown = [[f"{value:.6f}" if isinstance(value, float) else value for value in astuple(row)] for row in rows]
-    return paper.as_csv([one.name for one in fields(kind)], shown)
+    shown = [{name: round(float(value), 6) if isinstance(value, float) else value for name, value in asdict(row).items()} for row in rows]
+    return sheets.as_csv([one.name for one in fields(kind)], shown)
 
 
 def _headed(title: str, facts: str, rest: float) -> tuple["Figure", "Axes", float]:

@@ -1,5 +1,6 @@
 """What the map says about the place that was clicked: its pixel's prediction and inventory, probabilities, and its season."""
 
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -10,8 +11,8 @@ from data.errors import CropcheckError
 from data.mapped import values
 from data.mapped.folder import Map
 from data.mapped.values import Pixel
-from labeling import figures
-from pages.widgets import resources
+from labeling import figures, pixelsheets
+from pages.widgets import resources, takeaway
 
 MOST_BARS = 5  # of the classes, the likeliest
 SEASON_PX = 132
@@ -99,3 +100,7 @@ def _season(made: Map, pixel: Pixel, date: str | None) -> None:
     shown = pixel.dates[pixel.layers.index(date)] if date in pixel.layers else None
     figure = figures.pixel_figure(indices.named(name), pixel.dates, season, shown=shown, height=SEASON_PX)
     st.plotly_chart(figure, key="map.season", config={"displayModeBar": False})
+    draw = partial(pixelsheets.season_print, made, pixel, name)
+    stem = f"{made.name}-row-{pixel.row}-column-{pixel.column}-{name.lower()}"
+    csv = partial(pixelsheets.season_csv, pixel, name)
+    takeaway.downloads("map.season.file", stem, png=draw, svg=partial(draw, form="svg"), csv=csv)

@@ -126,7 +126,15 @@ def _page(sheet: Sheet, title: str) -> tuple[Callable[[], bytes], object]:
 def _stamp(sheet: Sheet, *asked: object) -> str:
     """Changes whenever the file would."""
     shown = [sheet.collection.name, sheet.made and (sheet.made.name, sheet.made.made), sheet.view, sheet.layers, sheet.right, sheet.date]
-    shown += [sheet.hidden, sheet.opacity, sheet.off, sheet.grouping, sheet.other and sheet.other.name, len(sheet.points), sheet.groups]
+    shown += [
+        sheet.hidden,
+        sheet.opacity,
+        sheet.off,
+        sheet.grouping,
+        sheet.other and sheet.other.name,
+        hash(tuple(sheet.positions)),
+        sheet.groups,
+    ]
     return sha1(repr([shown, asked]).encode()).hexdigest()
 
 
