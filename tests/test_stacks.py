@@ -442,7 +442,8 @@ def test_a_stack_that_was_interrupted_goes_on_to_the_same_bytes(folder, tmp_path
     with pytest.raises(Interrupted):
         regridding.regrid(folder, tmp_path / "made", Report(), crs="EPSG:4326", resolution=0.0001, tell=stop)
     first = (tmp_path / "made" / "2021-06-15.tif").stat().st_mtime_ns
-    assert not (tmp_path / "made" / "stack.json").exists()
+    with pytest.raises(BadInput, match=r"is not finished. Run the command that makes it again"):
+        open_stack(tmp_path / "made")
     with pytest.raises(BadInput, match="asked for otherwise"):
         regridding.regrid(folder, tmp_path / "made", Report(), crs="EPSG:4326", resolution=0.0002)
     regridding.regrid(folder, tmp_path / "made", Report(), crs="EPSG:4326", resolution=0.0001)

@@ -7,6 +7,7 @@ on; stack.json is written last.
 """
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -228,12 +229,18 @@ def _fetch(area: Area, plan: Plan, work: Path, report: Report, tell: Tell) -> No
     targets = {target.site: target.name for target in plan.targets if target.scenes}
     tiles = [tile for tile in area.tiles() if tile[0] in targets]
     failed: list[str] = []
+    lock = threading.Lock()  # scenes are read, and told of, from many threads
     for number, (name, _, top, left) in enumerate(tiles):
         tell(number, len(tiles), f"tile {number + 1} of {len(tiles)}")
         if (work / f"{name}.npy").exists():
             continue
         part = replace(plan.part([targets[name]]), judged=True)
-        samples, told = fetching.fetch(part)
+
+        def tick(scene: str, number: int = number) -> None:
+            with lock:
+                tell(number, len(tiles), f"tile {number + 1} of {len(tiles)}: {scene}")
+
+        samples, told = fetching.fetch(part, tick)
         failed += [problem.fact for problem in told.left_out if problem.kind == fetching.BROKEN]
         report.remarks += told.remarks
         if not any(problem.kind == fetching.BROKEN for problem in told.left_out):

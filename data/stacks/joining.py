@@ -1,6 +1,7 @@
 """Files of one band each as one raster: a virtual raster (VRT) that is kept, because stacks and maps name it."""
 
 import hashlib
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,7 +23,7 @@ def join(files: dict[str, Path], folder: Path) -> Path:
     """
     paths = "\n".join(f"{band} {path}" for band, path in files.items())
     target = folder / f"{hashlib.sha256(paths.encode()).hexdigest()[:16]}.vrt"
-    partial = target.with_suffix(".partial.vrt")
+    partial = target.with_suffix(f".{os.getpid()}.partial")
     whole = None
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,8 @@ from data.stacks import headers, joining, soundness
 from data.stacks.headers import File
 from data.stacks.stack import Layer, Stack, from_json
 
-FILE = "stack.json"
+FILE = "stack.json"  # of a stack that was made by `data.stacks.output`, written last
+REQUEST = "work/request.json"  # what it is made of, written first
 RASTERS = (".tif", ".tiff")
 SHOWN = 5  # names in a message
 
@@ -64,6 +65,8 @@ def _rasters(folder: Path) -> list[Path]:
     if not folder.is_dir():
         what = "is a file, not a folder of GeoTIFFs" if folder.exists() else "is not there"
         raise BadInput(f"{folder} {what}. Name a folder of GeoTIFFs, a file a date, or a {FILE}.")
+    if (folder / REQUEST).exists() and not (folder / FILE).exists():
+        raise BadInput(f"The stack in {folder} is not finished. Run the command that makes it again: it goes on where it stopped.")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in RASTERS and path.is_file())
     if not found:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(map(_is_raster, path.iterdir()))]

@@ -13,8 +13,6 @@ from data.mapped import cogs
 from data.stacks import opening
 from data.stacks.stack import Layer, Stack
 
-REQUEST = "request.json"  # in work/: what the folder is made of
-
 
 def write_json(path: Path, content: object) -> None:
     """Write a file whole or not at all."""
@@ -36,7 +34,7 @@ def begin(out: Path, asked: dict) -> Path:
         BadInput: the folder has another stack or GeoTIFFs of somebody's, or cannot be written.
     """
     work, told = out / "work", json.loads(json.dumps(asked, default=str))
-    kept = work / REQUEST
+    kept = out / opening.REQUEST
     if kept.exists():
         if json.loads(kept.read_text()) != told:
             raise BadInput(f"{out} holds a stack that was asked for otherwise. Choose another --out, or remove that folder.")
