@@ -12,9 +12,9 @@ import numpy as np
 import rasterio.windows
 import shapely
 from pyproj import Transformer
-from rasterio.errors import WindowError
 from rasterio.features import geometry_mask, geometry_window
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 from shapely.geometry import Polygon, mapping, shape
 from shapely.validation import explain_validity
 
@@ -92,12 +92,14 @@ def read(path: Path | str, area: Area, *, bands: list[int] | None, at_most: int,
         BadInput: the file cannot be read.
     """
     with warped.opened(path, way_out) as raster:
-        found = next(((level, factor) for level, factor in _levels(raster) if _pixels(raster, area) / factor**2 <= at_most), None)
+        window = _window(raster, area)
+        around = window.height * window.width
+        found = next(((level, factor) for level, factor in _levels(raster) if around / factor**2 <= at_most), None)
     if found is None:
         return None
     level, step = found
     with warped.opened(path, way_out, **({} if level is None else {"overview_level": level})) as raster:
-        window = geometry_window(raster, [mapping(area.shape)])
+        window = _window(raster, area)
         values = raster.read(bands, window=window)
         transform = rasterio.windows.transform(window, raster.transform)
     within = geometry_mask([mapping(area.shape)], values.shape[1:], transform, invert=True)
@@ -108,12 +110,9 @@ def _levels(raster: DatasetReader) -> list[tuple[int | None, int]]:
     return [(None, 1), *enumerate(raster.overviews(1))]
 
 
-def _pixels(raster: DatasetReader, area: Area) -> float:
-    try:
-        window = geometry_window(raster, [mapping(area.shape)])
-    except WindowError:
-        return 0
-    return window.height * window.width
+def _window(raster: DatasetReader, area: Area) -> Window:
+    """The pixels around an area."""
+    return geometry_window(raster, [mapping(shapely.box(*area.shape.bounds))])  # its corners suffice, and are few
 
 
 def checked(geometry: Mapping[str, Any]) -> shapely.Geometry:
