@@ -529,6 +529,17 @@ def test_the_command_prints_the_areas_as_a_table_and_as_json(world_of, tmp_path)
     assert told["report"]["remarks"]
 
 
+def test_a_region_without_an_outline_is_left_out_by_name_and_the_rest_is_printed(world_of, tmp_path):
+    boxes = [shapely.box(-82, 42.6, -70, 47), None]
+    geopandas.GeoDataFrame({"side": ["West", "Nowhere"]}, geometry=boxes, crs=4326).to_file(tmp_path / "regions.gpkg")
+    given = ("--map", "coarse", "--regions", str(tmp_path / "regions.gpkg"), "--region-name", "side")
+    result = _called(*given)
+    assert result.exit_code == 1
+    assert "1 empty geometries" in result.output
+    assert "West: " in result.output
+    assert _called(*given, "--allow-missing").exit_code == 0
+
+
 def test_the_command_without_regions_says_what_it_cannot_know(world_of):
     world_of.audit(60)
     told = _called("--map", "coarse").output

@@ -173,6 +173,18 @@ def test_fields_across_the_border_outside_of_it_and_smaller_than_a_pixel_are_nam
     assert found.p_corn.iloc[3] == shares[0, 599, 559] / 10_000
 
 
+def test_of_codes_as_frequent_the_lowest_is_the_inventorys_and_unknown_ones_neither_agree_nor_disagree(tmp_path):
+    tally = _tally(_file(tmp_path, (shapely.box(0, 0, 2, 1), shapely.box(4, 0, 6, 1), shapely.box(8, 0, 9, 1))))
+    crop, inventory = np.full((HEIGHT, WIDTH), 146, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
+    inventory[0, :10] = (158, 146, 0, 0, 34, 34, 0, 0, 0, 0)
+    tally.add(0, 0, np.tile(np.array([1, 9, 0], np.uint16)[:, None, None], (1, HEIGHT, WIDTH)), crop, inventory)
+    found = tally.table()
+    assert found.inventory_code.tolist()[:2] == [146, 34]
+    assert found.inventory_share.tolist()[:2] == [0.5, 1]
+    assert found.agrees.tolist() == [True, pd.NA, pd.NA]
+    assert found[["inventory_code", "inventory", "inventory_share"]].iloc[2].isna().all()
+
+
 def test_a_field_where_nothing_is_predicted_has_no_crop_and_is_named(tmp_path, predicted):
     found, report = _written(_tally(_file(tmp_path, (shapely.box(60, 110, 80, 130), CIRCLE))), tmp_path, predicted)
     assert report.as_json()["remarks"]["fields without a predicted pixel"]["names"] == ["F0"]

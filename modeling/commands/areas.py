@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from data import workspace as workspaces
-from data.command import as_json, finish
+from data.command import allow_missing, as_json, finish
 from data.errors import BadInput
 from data.mapped import folder
 from data.report import Report
@@ -21,15 +21,16 @@ WIDTH = 24  # of a class's name
 @click.option("--regions", "source", type=click.Path(path_type=Path), help="A file of polygons that are regions.  [the sites' own]")
 @click.option("--region-name", "column", help="The column of that file that names them.  [one that tells them apart]")
 @click.option("--learned-too", is_flag=True, help="Count samples that the run learned from, too: more, but the map is best there.")
+@allow_missing
 @as_json
-def command(name: str, source: Path | None, column: str | None, learned_too: bool, as_json: bool) -> None:
+def command(name: str, source: Path | None, column: str | None, learned_too: bool, allow_missing: bool, as_json: bool) -> None:
     """Print the area of each crop on a map, by region, with 95 % intervals from the audited samples (Olofsson et al. 2014)."""
     if column and not source:
         raise BadInput("--region-name is a column of a file of regions: give that, too, with --regions FILE.")
     workspace = workspaces.current().open()
     outcome = Report()
     found = areas.of_map(workspace, folder.named(workspace, name), source, column, learned_too=learned_too, outcome=outcome)
-    finish(found.as_json(), _text(found), outcome, as_json=as_json, allow_missing=True)
+    finish(found.as_json(), _text(found), outcome, as_json=as_json, allow_missing=allow_missing)
 
 
 def _text(found: Areas) -> str:
