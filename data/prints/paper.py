@@ -5,6 +5,7 @@ imported when something is drawn, so that pages which only offer a print stay li
 """
 
 import io
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,9 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def wrapped(text: str, size: float, width: float, *, bold: bool = False) -> list[str]:
-    """The text in lines no wider than `width` mm; a word that is wider is broken. At least one line."""
+    """The text in lines no wider than `width` mm; a word that is wider is broken, and no line begins with a dot. At least one line."""
     lines, line = [], ""
-    words = text.split(" ")[::-1]
+    words = re.split(r" (?!·)", text)[::-1]
     while words:
         word = words.pop()
         tried = f"{line} {word}" if line else word

@@ -25,12 +25,12 @@ def matrix(workspace: Workspace, found: Results) -> None:
     with left:
         st.plotly_chart(figures.confusion_figure(found), key="results.matrix", on_select=_clicked, selection_mode="points", config=QUIET)
         st.caption("Rows: the label it was judged against. Columns: what the model read. A click on a cell opens its samples in Verify.")
-        draw = partial(matrices.matrix_print, found.confusion, found.classes, title="Confusion matrix", facts=_facts(workspace, found))
-        csv = partial(matrices.matrix_csv, found.confusion, found.classes)
-        takeaway.downloads("results.matrix.file", f"{found.run}-matrix", png=draw, svg=partial(draw, form="svg"), csv=csv)
     with right:
         scores.worst_cells(found, checked)
         worked_panel.in_short(checked)
+        draw = partial(matrices.matrix_print, found.confusion, found.classes, title="Confusion matrix", facts=_facts(workspace, found))
+        csv = partial(matrices.matrix_csv, found.confusion, found.classes)
+        takeaway.downloads("results.matrix.file", f"{found.run}-matrix", png=draw, svg=partial(draw, form="svg"), csv=csv)
 
 
 def _clicked() -> None:
@@ -48,6 +48,9 @@ def classes(workspace: Workspace, found: Results, other: Results | None) -> None
     with left:
         st.plotly_chart(figures.per_class_figure(found, other), key="results.f1", config=QUIET)
         st.caption("Bars: F1 with 95 % bootstrap intervals, in the colours of the legend.")
+    with right:
+        scores.per_class(found, other)
+        download("results.classes", f"{found.run}-classes", tables.of_classes([found]))
         rows = [
             printed.Score(row.name, row.support, row.precision, row.recall, row.f1, row.f1_interval.low, row.f1_interval.high, color)
             for row, color in zip(found.scores.per_class, found.colors, strict=True)
@@ -55,9 +58,6 @@ def classes(workspace: Workspace, found: Results, other: Results | None) -> None
         draw = partial(printed.scores_print, rows, title="Scores by class", facts=_facts(workspace, found))
         csv = partial(printed.scores_csv, rows)
         takeaway.downloads("results.f1.file", f"{found.run}-scores", png=draw, svg=partial(draw, form="svg"), csv=csv)
-    with right:
-        scores.per_class(found, other)
-        download("results.classes", f"{found.run}-classes", tables.of_classes([found]))
 
 
 def groups(workspace: Workspace, found: Results) -> None:
@@ -98,14 +98,6 @@ def calibration(workspace: Workspace, found: Results) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(figures.reliability_figure(told), key="results.reliability", config=QUIET)
-        rows = [
-            printed.Bin(row.low, row.high, row.samples, row.confidence, row.accuracy.value, row.accuracy.low, row.accuracy.high)
-            for row in told.bins
-        ]
-        facts = f"Expected calibration error {told.ece} · {_facts(workspace, found)}"
-        draw = partial(printed.reliability_print, rows, title="Calibration", facts=facts)
-        csv = partial(printed.reliability_csv, rows)
-        takeaway.downloads("results.reliability.file", f"{found.run}-calibration", png=draw, svg=partial(draw, form="svg"), csv=csv)
     with right:
         gap = told.accuracy - told.confidence
         leaning = "less sure than it is right" if gap > 0 else "surer than it is right"
@@ -121,6 +113,14 @@ def calibration(workspace: Workspace, found: Results) -> None:
             f"- Brier score {told.brier:.3f} (0 is best, 2 worst)"
         )
         st.caption("Points under the dashed line: surer than right. Whiskers: 95 % Wilson intervals. 15 equal bins, after Guo et al. 2017.")
+        rows = [
+            printed.Bin(row.low, row.high, row.samples, row.confidence, row.accuracy.value, row.accuracy.low, row.accuracy.high)
+            for row in told.bins
+        ]
+        facts = f"Expected calibration error {told.ece} · {_facts(workspace, found)}"
+        draw = partial(printed.reliability_print, rows, title="Calibration", facts=facts)
+        csv = partial(printed.reliability_csv, rows)
+        takeaway.downloads("results.reliability.file", f"{found.run}-calibration", png=draw, svg=partial(draw, form="svg"), csv=csv)
 
 
 def _facts(workspace: Workspace, found: Results) -> str:
