@@ -65,6 +65,7 @@ class Seen:
     view: what is in view, EPSG:4326, and its size on the screen. zoom: Leaflet's.
     click: {"lat", "lon", "sample": its number or None, "n": counts the clicks}, or None.
     area: GeoJSON geometry that was drawn, or None. last: "click" or "area", whichever came last.
+    told: names the message; the browser asks whether it has arrived.
     """
 
     view: View
@@ -72,13 +73,14 @@ class Seen:
     click: dict[str, Any] | None
     area: dict[str, Any] | None
     last: str | None
+    told: int
 
 
 def seen(said: dict[str, Any] | None) -> Seen | None:
     """What `static/map.js` told; None before it told anything."""
     if not said or "view" not in said:
         return None
-    return Seen(View(**said["view"]), said["zoom"], said["click"], said["area"], said["last"])
+    return Seen(View(**said["view"]), said["zoom"], said["click"], said["area"], said["last"], said["told"])
 
 
 def base_map(bounds: list[list[float]], static: str, *, key: str, online: str | None = None):

@@ -87,6 +87,7 @@ def _map(
         "rasters": rasters,
         "details": maps.details_record(details, map_files.address, filled=layers is None),
         "place": place and [place[1], place[0], place[2]],
+        "heard": seen.told if seen else 0,
         "ground": layers and {"key": layers.made.name, "bounds": map_layers.bounds(layers.made)},
     }
     bounds = _bounds(collection.name, shown)

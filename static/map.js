@@ -6,10 +6,11 @@ window.cropcheck = (function () {
   const GRATICULE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30];  // degrees
   const LINES_WANTED = 5;
   const REST_MS = 150;  // without a move, before the page is told of the view
+  const AGAIN_MS = 4_000;  // without an answer, before the page is told again: it drops what reaches it while it is drawn anew
   const NEAR_ZOOM = 14;  // of a place that was searched for
   // What outlives a change of pages: the view, the click, the area drawn, and which places were gone to.
   const kept = { view: null, click: null, area: null, last: null, place: null, ground: null, n: 0 };
-  const shown = { details: null, detailsKey: null, mark: null, area: null, drawing: false };
+  const shown = { details: null, detailsKey: null, mark: null, area: null, drawing: false, told: 0, heard: 0 };
   let storage = "cropcheck.map", toTell = null;
 
   function pane(map, name, zIndex, interactive) {
@@ -109,14 +110,17 @@ window.cropcheck = (function () {
   }
 
   // Tell the page what it needs to know of the map; moves are told when they have come to rest.
-  function tell(map, rest) {
+  function tell(map, rest, patience = AGAIN_MS) {
     clearTimeout(toTell);
     toTell = setTimeout(() => {
       const size = map.getSize(), seen = map.getBounds(), centre = map.getCenter();
       if (!size.x || !size.y) return;
       kept.view = { lat: centre.lat, lon: centre.lng, zoom: map.getZoom() };
       remember();
+      const told = shown.told = Date.now();
+      toTell = setTimeout(() => { if (shown.heard < told) tell(map, 0, 2 * patience); }, patience);
       window.Streamlit.setComponentValue({
+        told: told,
         view: { south: seen.getSouth(), west: seen.getWest(), north: seen.getNorth(), east: seen.getEast(), width: size.x, height: size.y },
         zoom: map.getZoom(), click: kept.click, area: kept.area, last: kept.last,
       });
@@ -192,7 +196,8 @@ window.cropcheck = (function () {
     map.on("moveend resize", () => tell(map, REST_MS));
   }
 
-  // record: {points, rasters, details: {key, items}, place: [lat, lon, name] or null, ground: {key, bounds} or null}
+  // record: {points, rasters, details: {key, items}, place: [lat, lon, name] or null, ground: {key, bounds} or null, heard: `told` of the
+  // last message that reached the page}
   function show(map, record) {
     cropcheck.points.show(map, record.points);
     cropcheck.rasters.show(map, record.rasters);
@@ -201,7 +206,8 @@ window.cropcheck = (function () {
     const place = record.place && record.place.join(" ");
     if (place && place !== kept.place) map.setView([record.place[0], record.place[1]], Math.max(NEAR_ZOOM, map.getZoom()));
     kept.place = place;
-    tell(map, REST_MS);
+    shown.heard = record.heard;
+    if (!shown.told) tell(map, REST_MS);
   }
 
   // Another map than before is shown where it lies; later it stays with the user.

@@ -116,7 +116,7 @@ def test_names_cannot_break_out_of_the_script():
 
 def told(**more):
     view = {"south": 47.99, "west": 10.99, "north": 48.01, "east": 11.01, "width": 800, "height": 500}
-    return {"view": view, "zoom": 14, "click": None, "area": None, "last": None} | more
+    return {"view": view, "zoom": 14, "click": None, "area": None, "last": None, "told": 1} | more
 
 
 def test_before_the_browser_has_said_anything_nothing_is_seen():

@@ -167,7 +167,8 @@ def _plain_round(browser: Browser, url: str, samples: int) -> dict[str, float]:
     name = frame.evaluate(
         """() => { const seen = map.getBounds(), circles = Object.values(map._layers).filter((l) => l instanceof L.CircleMarker);
         const one = circles.find((l) => seen.contains(l.getLatLng()));
-        map.setView(one.getLatLng(), 12, { animate: false }); return one.getTooltip().getContent()(one)?.innerText; }"""
+        map.setView(one.getLatLng(), 12, { animate: false });
+        return Object.assign(document.createElement("div"), { innerHTML: one.getTooltip().getContent() }).innerText; }"""
     )
     page.wait_for_timeout(2_000)
     took["plain_click"] = _click(page, (name or "").strip() or "site-")

@@ -331,14 +331,20 @@ def test_a_class_that_is_switched_off_leaves_the_picture_and_comes_back(server, 
     page.wait_for_timeout(1_500)
     (code,) = stored(made, folder.CROP, 150, 130)
     entry = next(one for one in made.classes if one.code == code)
-    before = frame.evaluate("window.cropcheckRasters.right")
+    before = colour(frame, "right", *centre(made, 150, 130))
+    assert before == [*rgb(entry.color), 255]
     row = page.get_by_role("checkbox", name=entry.name, exact=False).first
     row.click()
-    same_key(frame, "right", before)
     expect(row).to_have_attribute("aria-checked", "false")
+    deadline = time.monotonic() + 20
+    while colour(frame, "right", *centre(made, 150, 130))[3] and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
     assert colour(frame, "right", *centre(made, 150, 130))[3] == 0
     row.click()
-    frame.wait_for_function("(before) => window.cropcheckRasters.right === before", arg=before)
+    expect(row).to_have_attribute("aria-checked", "true")
+    while colour(frame, "right", *centre(made, 150, 130)) != before and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert colour(frame, "right", *centre(made, 150, 130)) == before
 
 
 def test_a_group_of_samples_that_is_switched_off_is_not_drawn(server, page: Page):
