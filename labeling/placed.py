@@ -13,9 +13,11 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from data import catalogue, indices, profiles, seasons
 from data.errors import BadInput
 from data.mapped import drawn, sampling, warped
 from data.mapped.folder import Map
+from data.mapped.values import Profile
 from data.store import Store
 
 BORDER = 0.05  # degrees that the middle of a field may lie away from its site's coordinates
@@ -145,3 +147,22 @@ def words(made: Map, found: Sequence[Placed]) -> dict[int, Word]:
         for one, code, sure in zip(asked, said.codes, said.probability, strict=True)
         if int(code) in names
     }
+
+
+def season(store: Store, collection: str, found: Sequence[Placed], index: str = "NDVI") -> Profile | None:
+    """An index through the season over samples: of each the median of its field on its clear dates. `pixels` counts samples.
+
+    Returns:
+        None where there is no sample, or the collection lacks the index's bands.
+    """
+    entry = catalogue.collection(store, collection)
+    if not found or index not in indices.available(entry.bands):
+        return None
+    numbers, years_of = np.array(sorted((one.id, one.year) for one in found), dtype=np.int64).T
+    values, _, clear, _ = profiles.values(store, entry, index, numbers, years_of)
+    seen = np.where(clear, values, np.nan)
+    counts = np.isfinite(seen).sum(axis=0)
+    filled = np.where(counts, seen, 0.0)  # a bin that nobody saw would warn; its count says that it means nothing
+    figures = np.nanmean(filled, axis=0), *np.nanpercentile(filled, (25, 50, 75), axis=0)
+    names = seasons.bins(entry)
+    return Profile(index, names, tuple(seasons.axis(names)), *figures, counts, 1)

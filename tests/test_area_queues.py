@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from pyproj import Transformer
 from rasterio.mask import mask
 
+from data import profiles
 from data.errors import BadInput, UnknownRun
 from data.mapped import folder, sampling
 from data.mapped.folder import Map
@@ -303,3 +304,18 @@ def test_a_map_that_is_cut_short_is_named(demo, made):
     crop.write_bytes(crop.read_bytes()[:900])
     with pytest.raises(BadInput, match=r"crop.tif cannot be read; it is gone or cut short"):
         map_disagrees.ranked(demo, CANADA, limit=10, map="north")
+
+
+def test_the_season_of_samples_is_the_mean_and_quartiles_of_their_clear_dates(demo, made):
+    numbers = move(demo, made, PLACES)
+    found = [one for one in placed.samples(demo.store, CANADA) if one.id in numbers]
+    season = placed.season(demo.store, CANADA, found)
+    of = profiles.load(demo.store, CANADA, "NDVI")
+    rows = np.isin(of.samples, numbers)
+    seen = np.where(of.clear, of.values, np.nan)[rows]
+    assert season.pixels.tolist() == np.isfinite(seen).sum(axis=0).tolist()
+    for at in np.flatnonzero(season.pixels):
+        values = seen[np.isfinite(seen[:, at]), at]
+        assert season.mean[at] == pytest.approx(values.mean())
+        assert (season.low[at], season.median[at], season.high[at]) == pytest.approx(np.percentile(values, (25, 50, 75)))
+    assert placed.season(demo.store, CANADA, []) is None

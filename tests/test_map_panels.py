@@ -106,6 +106,7 @@ def test_without_a_map_an_area_tells_its_samples_alone(demo, made):
     assert "**4 samples**" in text(app)
     assert [button.label for button in app.button] == ["Queue these for verification"]
     assert "Shares: labels." in text(app)
+    assert "NDVI of the samples" in text(app)
 
 
 def test_a_click_makes_a_queue_and_offers_it_and_the_count_falls_with_a_decision(demo, made):

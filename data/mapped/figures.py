@@ -57,8 +57,12 @@ def shares_figure(classes: Sequence[ClassShares], sources: Sequence[str]) -> go.
     return figure
 
 
-def profile_figure(profile: Profile, *, height: int = 170) -> go.Figure:
-    """An index through the season: mean and median, with the band between the quartiles; dates without data are left out."""
+def profile_figure(profile: Profile, *, of: str = "px", height: int = 170) -> go.Figure:
+    """An index through the season: mean and median, with the band between the quartiles; dates without data are left out.
+
+    Args:
+        of: what the profile counts.
+    """
     seen = np.flatnonzero(profile.pixels > 0)
     days = [profile.dates[at].isoformat() for at in seen]
     low, median, high, mean = (
@@ -73,7 +77,7 @@ def profile_figure(profile: Profile, *, height: int = 170) -> go.Figure:
         x=days, y=mean, mode="lines+markers", name="mean", line={"color": LINE, "width": 2}, marker={"size": 6},
         customdata=[[*spread, int(n)] for *spread, n in zip(low, median, high, profile.pixels[seen], strict=True)],
         hovertemplate="%{x|%-d %b %Y}<br><b>%{y:.2f}</b>, median %{customdata[1]:.2f}<br>quartiles %{customdata[0]:.2f} … "
-        "%{customdata[2]:.2f}<br>%{customdata[3]:,} px<extra></extra>",
+        "%{customdata[2]:.2f}<br>%{customdata[3]:,} " + of + "<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(x=days, y=median, mode="lines", name="median", line={"color": INK, "width": 1, "dash": "dot"}, hoverinfo="skip")
     figure.update_layout(LAYOUT, height=height, margin={"l": 4, "r": 6, "t": 22, "b": 4}, font={"size": 11}, dragmode=False)

@@ -15,7 +15,7 @@ from data.importing import UNKNOWN_COLOUR
 from data.mapped import figures, folder, values
 from data.mapped.figures import ClassShares
 from data.mapped.folder import Map
-from data.mapped.values import Inside
+from data.mapped.values import Inside, Profile
 from labeling import placed, worklists
 from labeling.placed import Placed
 from labeling.queues import Queue
@@ -127,9 +127,25 @@ def _figures(collection: Collection, made: Map | None, drawn: str, found: list[P
         st.caption(f"Shares: {_key(sources)}.")
     if problem:
         st.warning(problem, icon=":material/map:")
+    _profile(collection, drawn, found, inside)
+
+
+def _profile(collection: Collection, drawn: str, found: list[Placed], inside: Inside | None) -> None:
+    """The season of the pixels there; where no map has any, that of the samples."""
     if inside and inside.profile:
-        st.plotly_chart(figures.profile_figure(inside.profile), key="map.area.profile", config=QUIET)
-        st.caption(f"{inside.profile.index} of the pixels: mean, median (dotted), and the band between the quartiles.")
+        shown, of = inside.profile, "pixels"
+    else:
+        workspace = resources.workspace()
+        shown, of = _season(str(workspace.home), collection.name, drawn, profiles.version(workspace.store), found), "samples"
+    if shown:
+        st.plotly_chart(figures.profile_figure(shown, of=of), key="map.area.profile", config=QUIET)
+        st.caption(f"{shown.index} of the {of}: mean, median (dotted), and the band between the quartiles.")
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the seasons")
+def _season(home: str, collection: str, drawn: str, version: tuple, _found: list[Placed]) -> Profile | None:
+    """Of the samples in an area, read again when a decision or an import may have changed it."""
+    return placed.season(resources.workspace().store, collection, _found)
 
 
 def _key(sources: tuple[str, ...]) -> str:
