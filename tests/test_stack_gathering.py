@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,7 @@ def test_a_collection_that_was_not_fetched_or_has_its_own_days_is_named(demo, wo
 def test_no_scene_is_named_with_what_was_asked_for(world, tmp_path):
     with pytest.raises(BadInput, match=r"no scene of this area from 2016-07-01 to 2016-09-30 with at most 80 % clouds and the bands B02"):
         gather(whole(world, replace(SUMMER, years=(2016,))), tmp_path / "stack", Report())
+    assert gather(whole(world, height=20, width=20), tmp_path / "stack", Report()).layers, "the folder is not taken by what failed"
     belgium = Area("EPSG:32631", *ORIGIN["belgium"][1:], 96, 96)
     lacking = replace(SUMMER, years=(2021,), bands=("B02", "B8A"))
     with pytest.raises(BadInput, match=r"2 were found that lack B8A"):
@@ -232,6 +234,11 @@ def test_tiles_that_cannot_be_read_are_told_and_the_rest_is_kept(world, tmp_path
     kept = list((tmp_path / "stack" / "work").glob("*.npy"))
     assert 0 < len(kept) < 3
     stamps = {path.name: path.stat().st_mtime_ns for path in kept}
+    shutil.copytree(tmp_path / "stack", tmp_path / "without")
+    report = Report()
+    without = gather(replace(strip, settings=replace(strip.settings, drop_broken=True)), tmp_path / "without", report)
+    assert f"B11 of {eastern.id}" in next(problem.fact for problem in report.remarks if "cannot be read" in problem.kind)
+    assert 0 < (without.read(0, 0, 32, 96) != expected).mean() < 0.5
     world.faults.clear()
     told = []
     stack = gather(strip, tmp_path / "stack", Report(), lambda done, total, what: told.append(

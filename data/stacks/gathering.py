@@ -37,6 +37,7 @@ from data.workspace import Workspace
 
 PROBES = 4  # places a scene is looked at, to judge its offset
 PROBE_PX = 128  # a side
+WITHOUT = "tiles made without scenes that cannot be read"
 PLAN, VERDICTS = "plan.json", "verdicts.json"
 
 
@@ -106,7 +107,8 @@ def gather(request: Request, out: Path, report: Report, tell: Tell = lambda done
         BadInput: no scene shows the area, tiles could not be read (what is done stays; call again), or `out` is taken.
     """
     wanted = request.planned()
-    work = output.begin(out, {"settings": wanted.as_json(), "provider": asdict(request.provider), "area": asdict(request.area)})
+    asked = replace(wanted, drop_broken=False).as_json()  # a stack whose scenes turn out broken may be finished without these
+    work = output.begin(out, {"settings": asked, "provider": asdict(request.provider), "area": asdict(request.area)})
     stack = _empty(request, wanted)
     done = output.finished(out)
     if done is not None:
@@ -147,7 +149,7 @@ def _plan(request: Request, wanted: Settings, work: Path, report: Report, tell: 
         planning.write(work / PLAN, plan)
     for name, bands in plan.lacking.items():
         report.remark(planning.NO_BAND, name, bands)
-    return _settled(plan, work, report)
+    return _settled(replace(plan, settings=wanted), work, report)
 
 
 def _site(name: str, grid: Grid) -> Site:
@@ -242,7 +244,8 @@ def _fetch(area: Area, plan: Plan, work: Path, report: Report, tell: Tell) -> No
 
         samples, told = fetching.fetch(part, tick)
         failed += [problem.fact for problem in told.left_out if problem.kind == fetching.BROKEN]
-        report.remarks += told.remarks
+        for problem in told.remarks:
+            report.remark(WITHOUT, name, problem.fact)
         if not any(problem.kind == fetching.BROKEN for problem in told.left_out):
             _keep(work / f"{name}.npy", [_seen(plan, sample, area, top, left) for sample in samples])
     tell(len(tiles), len(tiles), "")

@@ -31,14 +31,15 @@ def begin(out: Path, asked: dict) -> Path:
         out/work, for unfinished parts.
 
     Raises:
-        BadInput: the folder has another stack or GeoTIFFs of somebody's, or cannot be written.
+        BadInput: the folder has some of another stack, or GeoTIFFs of somebody's, or cannot be written.
     """
     work, told = out / "work", json.loads(json.dumps(asked, default=str))
     kept = out / opening.REQUEST
     if kept.exists():
-        if json.loads(kept.read_text()) != told:
+        if json.loads(kept.read_text()) == told:
+            return work
+        if any(path.is_file() and path != kept for path in out.rglob("*")):
             raise BadInput(f"{out} holds a stack that was asked for otherwise. Choose another --out, or remove that folder.")
-        return work
     if out.exists() and (not out.is_dir() or any(out.glob("*.tif"))):
         raise BadInput(f"{out} has files of its own, and is left alone. Choose another --out for the stack.")
     try:
