@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import rasterio
+from rasterio.errors import RasterioError
+
 from data.errors import BadInput, CannotMap
 from data.inventory import rasters as inventories
 from data.mapped import folder
@@ -31,7 +34,7 @@ SPARE_BYTES = 2**26  # that the disk must keep
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides a map, worked out. digest: the same for the same map."""
+    """All that decides a map, worked out. digest: the same for the same map. shape: height and width of its tiles."""
 
     run: Trained
     stack: Stack
@@ -39,14 +42,14 @@ class Plan:
     out: Path
     name: str
     title: str
-    side: int
+    shape: tuple[int, int]
     digest: str
     asked: dict
     fields: str
 
     @property
     def tiles(self) -> list[Tile]:
-        return tiles.grid(self.stack.height, self.stack.width, self.side)
+        return tiles.grid(self.stack.height, self.stack.width, *self.shape)
 
 
 def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
@@ -68,7 +71,7 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
         str(run.checkpoint), run.checkpoint.stat().st_mtime_ns, run.bands, request.device, stack, out / WORK, len(run.classes),
         run.positions, inventory, request.smoothing,
     )  # fmt: skip
-    return Plan(run, stack, work, out, name, request.title or name, _side(request, out, run, stack), digest, asked, request.fields)
+    return Plan(run, stack, work, out, name, request.title or name, _shape(request, out, run, stack), digest, asked, request.fields)
 
 
 def _opened(stack: str | Stack) -> Stack:
@@ -85,22 +88,40 @@ def _called(stack: Stack) -> str:
     return (source.stem if source.is_file() else source.name if source.is_dir() else Path(stack.layers[0].path).parent.name) or "stack"
 
 
-def _side(request: Request, out: Path, run: Trained, stack: Stack) -> int:
-    """Of a tile, in pixels: of those that are there already; else as asked, in whole atoms; else what a worker's memory takes."""
+def _shape(request: Request, out: Path, run: Trained, stack: Stack) -> tuple[int, int]:
+    """Height and width of tiles, in whole atoms: of those that are there already; else as asked; else what suits the stack."""
     try:
-        return int(json.loads((out / PLAN).read_text())["tile"])
+        tall, wide = json.loads((out / PLAN).read_text())["tile"]
+        return tall, wide
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{out / PLAN} is damaged: {error}. Remove the folder {out}, and make the map again.") from error
     if request.tile:
         if request.tile < ATOM:
             raise BadInput(f"Tiles of {request.tile} pixels are too small. Give at least {ATOM}.")
-        return request.tile // ATOM * ATOM
+        return (request.tile // ATOM * ATOM,) * 2
+    return _suited(len(stack.layers) * len(run.bands) * 2, stack)
+
+
+def _suited(bytes_a_pixel: int, stack: Stack) -> tuple[int, int]:
+    """What a worker's memory takes: squares, or where files are stored in strips over their whole width, strips, to read each once."""
     side = TILE
-    while side > ATOM and side * side * len(stack.layers) * len(run.bands) * 2 > TILE_BYTES:
+    while side > ATOM and side * side * bytes_a_pixel > TILE_BYTES:
         side //= 2
-    return side
+    if stack.width <= side or not any(_in_strips(layer.path) for layer in stack.layers):
+        return side, side
+    wide = -(-stack.width // ATOM) * ATOM
+    return max(1, side * side // wide // ATOM) * ATOM, wide
+
+
+def _in_strips(path: str) -> bool:
+    """Whether a file is stored in pieces of its whole width. One that cannot be opened is named when it is read."""
+    try:
+        with rasterio.open(path) as file:
+            return file.block_shapes[0][1] >= file.width
+    except RasterioError:
+        return False
 
 
 def _hash(path: Path) -> str:
@@ -166,7 +187,7 @@ def begin(plan: Plan) -> None:
     else:
         _check_disk(plan)
         partial = note.with_suffix(".partial")
-        partial.write_text(json.dumps({"digest": plan.digest, "tile": plan.side} | plan.asked, indent=1))
+        partial.write_text(json.dumps({"digest": plan.digest, "tile": plan.shape} | plan.asked, indent=1))
         partial.replace(note)
     plan.work.folder.mkdir(exist_ok=True)
 

@@ -25,10 +25,15 @@ ALONE = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GDAL_CACHEMAX": 
 
 @dataclass(frozen=True)
 class Pool:
-    """executor: that works. size: how many workers it has. stop: set to have a thread of this process stop; None for processes."""
+    """Workers.
+
+    executor: that has them. size: how many they are. gone: what it raises when one of them is gone.
+    stop: set to have a thread of this process stop; None for processes.
+    """
 
     executor: Executor
     size: int
+    gone: tuple[type[BaseException], ...] = (BrokenProcessPool,)
     stop: threading.Event | None = None
 
     def run(self, calls: list[tuple[Callable, tuple]], look: Callable[[], None]) -> None:
@@ -42,18 +47,17 @@ class Pool:
         while waiting:
             done, waiting = wait(waiting, timeout=LOOK_SECONDS)
             for future in done:
-                _result(future)
+                self._result(future)
             look()
 
-
-def _result(future: Future) -> Any:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise CannotMap(
-            "A worker is gone without a word: killed, or out of memory. The tiles that are done stay; resume with the same command, with "
-            "fewer --workers or smaller --tile where memory is short."
-        ) from error
+    def _result(self, future: Future) -> None:
+        try:
+            future.result()
+        except self.gone as error:
+            raise CannotMap(
+                "A worker is gone without a word: killed, or out of memory. The tiles that are done stay; resume with the same command, "
+                "with fewer --workers or smaller --tile where memory is short."
+            ) from error
 
 
 @contextmanager
@@ -75,7 +79,7 @@ def _thread() -> Iterator[Pool]:
     stop = threading.Event()
     with ThreadPoolExecutor(1) as executor:
         try:
-            yield Pool(executor, 1, stop)
+            yield Pool(executor, 1, stop=stop)
         except BaseException:
             stop.set()
             executor.shutdown(wait=True, cancel_futures=True)
@@ -109,10 +113,14 @@ def _begin(master: int, stop: Any) -> None:
 
 def _cluster(scheduler: str) -> Iterator[Pool]:
     from dask.distributed import Client
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
 
     try:
         client = Client(scheduler, timeout=SCHEDULER_SECONDS)
     except (OSError, ValueError) as error:
         raise BadInput(f"No Dask scheduler answers at {scheduler}: {error}. Start one with: dask scheduler") from error
     with client:
-        yield Pool(client.get_executor(pure=False), max(1, len(client.scheduler_info()["workers"])))
+        gone = (KilledWorker, FutureCancelledError, CommClosedError)
+        yield Pool(client.get_executor(pure=False), max(1, len(client.scheduler_info()["workers"])), gone)

@@ -85,11 +85,11 @@ class Work:
         return self.folder / f"{tile.name}.raw.npy"
 
 
-def grid(height: int, width: int, side: int) -> list[Tile]:
-    """The tiles of a raster, row by row."""
+def grid(height: int, width: int, tall: int, wide: int) -> list[Tile]:
+    """The tiles of a raster, row by row, each `tall` x `wide` pixels but for the last ones."""
     return [
-        Tile(top, left, min(side, height - top), min(side, width - left))
-        for top in range(0, height, side) for left in range(0, width, side)
+        Tile(top, left, min(tall, height - top), min(wide, width - left))
+        for top in range(0, height, tall) for left in range(0, width, wide)
     ]  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def write(path: Path, raster: Raster, stack: Stack, work: Path, of: list[Tile], 
 
 def _blocks(raster: Raster, stack: Stack, work: Path, of: list[Tile]) -> Iterator[cogs.Block]:
     table = None if raster.codes is None else np.array(raster.codes, dtype=raster.dtype)
-    for block in tiles.grid(stack.height, stack.width, cogs.BLOCK):
+    for block in tiles.grid(stack.height, stack.width, cogs.BLOCK, cogs.BLOCK):
         values = tiles.window(work, ARRAYS[raster.name], of, block.top, block.left, block.height, block.width, len(raster.bands))
         yield block.top, block.left, values.astype(raster.dtype, copy=False) if table is None else table[values]
 
