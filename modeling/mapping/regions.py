@@ -92,4 +92,5 @@ def hectares(made: Map, regions: Regions | None = None) -> tuple[np.ndarray, np.
 def _added(classes: np.ndarray, areas: np.ndarray, regions: np.ndarray | int, shape: tuple[int, int]) -> np.ndarray:
     """Areas of pixels added up by region and class: (R, K). classes: -1 where nothing is predicted."""
     there = classes >= 0
-    return np.bincount((classes + regions * shape[1])[there], weights=areas[there], minlength=shape[0] * shape[1]).reshape(shape)
+    of = (classes + regions * shape[1])[there]
+    return np.bincount(of, weights=areas[there], minlength=shape[0] * shape[1]).reshape(shape)
