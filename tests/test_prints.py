@@ -366,3 +366,18 @@ def test_pages_that_offer_prints_load_no_matplotlib():
     )
     shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    "window", [View(-89, -400, 89, 300, 1_000, 500), View(-90, -180, 90, 180, 900, 900), View(43.5, -80.5, 43.50002, -80.49997, 900, 800)]
+)
+def test_the_whole_world_and_a_few_metres_are_drawn_too(window):
+    png = maps.map_print(
+        window, [Panel(dots=Dots(np.array([-80.49999]), np.array([43.50001]), ["#ff00ff"]))], blocks(), Words("A"), dpi=100
+    )
+    assert pixels_of(np.asarray(Image.open(io.BytesIO(png)).convert("RGB")), "#ff00ff") > 3
+
+
+def test_a_line_never_begins_with_the_dot_between_two_facts():
+    lines = paper.wrapped("some facts of a run · more facts of it · and more", paper.TYPE, 22.0)
+    assert len(lines) > 2 and not any(line.startswith("·") for line in lines)
