@@ -319,11 +319,10 @@ def test_tiles_change_nothing_in_a_smoothed_map(world, method):
     assert smoothed[0] == smoothed[1] and smoothed[0] != plain
 
 
-@pytest.mark.parametrize("model", ["ltae", "forest"])
-def test_two_workers_make_the_same_map_as_one(world, tmp_path, model):
+def test_two_workers_make_the_same_map_as_one(world, tmp_path):
     inventory = _inventory(tmp_path, map_world.stack(tmp_path / "ground", height=150, width=130, names=MONTHS)[0])
-    one = make(world, asked(world, model, name="one", inventory=inventory))
-    two = make(world, asked(world, model, name="two", inventory=inventory, workers=2, tile=64))
+    one = make(world, asked(world, name="one", inventory=inventory))
+    two = make(world, asked(world, name="two", inventory=inventory, workers=2, tile=64))
     assert everything(one) == everything(two) and one.figures == two.figures
 
 
