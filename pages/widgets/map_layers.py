@@ -12,6 +12,7 @@ from data.mapped.legends import CHANGED, Legend
 from data.mapped.pictures import Picture, View
 from labeling import maps
 from labeling.maps import Seen
+from labeling.mapsheets import is_imagery
 from pages.widgets import map_files, resources
 
 NONE = "none"
@@ -89,11 +90,6 @@ def _date(made: Map, layers: list[str | None]) -> str | None:
 def _short(name: str) -> str:
     day = seasons.when(name)
     return f"{day:%-d %b %Y}" if len(name) > len("2019-06") else f"{day:%b %Y}"
-
-
-def is_imagery(made: Map, layer: str) -> bool:
-    """Whether a layer shows the map's stack rather than what was made of it."""
-    return layer not in made.rasters and layer != CHANGED
 
 
 def record(layers: Layers, seen: Seen | None, off: list[str]) -> tuple[dict, list[str]]:
