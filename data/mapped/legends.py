@@ -102,10 +102,8 @@ def _inventory(made: Map) -> dict[int, Entry]:
     found = {}
     for code, pixels in held.items():
         known, name = classes.get(code), names.get(code)
-        if name and code in table:
-            color = "#{:02x}{:02x}{:02x}".format(*table[code][:3])
-        else:
-            color = known.color if known else UNKNOWN_COLOUR
+        own = "#{:02x}{:02x}{:02x}".format(*table[code][:3]) if name and code in table else ""
+        color = own or (known.color if known else UNKNOWN_COLOUR)
         name = name or (known.name if known else f"code {code}")
         found[code] = Entry(name, known.name_fr if known and known.name == name else french.get((code, name), name), color, pixels)
     return found
