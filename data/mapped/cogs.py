@@ -60,7 +60,7 @@ def write(
             predictor = "no" if coded else "yes"
             rasterio.shutil.copy(
                 _named(plain, names) if names else plain, partial, driver="COG", blocksize=BLOCK, predictor=predictor,
-                overview_resampling="nearest" if coded else "average", bigtiff="if_safer", compress="deflate", level=6,
+                overview_resampling="nearest" if coded else "average", bigtiff="if_safer", compress="deflate", level=6 if coded else 1,
                 overview_compress="deflate",
             )  # fmt: skip
         if names:
