@@ -7,9 +7,9 @@ the next time) and served. Beside it stands a bare Streamlit page that shows the
 folium.Map in st_folium, drawn on a canvas (prefer_canvas), with Leaflet from the same files. Both are opened and clicked in turn.
 
 First paint: from opening the address to the first frame with all points drawn. Click: from a click at a sample until the page's answer
-stands in the page, its name beside the map. Marked: until the map itself marks what was clicked (ours only). Recoloured: from a
-decision stored by somebody else to the new colours on the screen, asked for by a click. Raster: from a jump to another place at full
-zoom until the new picture is there.
+stands in the page, its name beside the map (the plain marker is told of its click by Leaflet's `fire`). Marked: until the map itself
+marks what was clicked (ours only). Recoloured: from a decision stored by somebody else to the new colours on the screen, asked for by a
+click. Raster: from a jump to another place at full zoom until the new picture is there.
 
 Target: first paint and click of ours at most a third of plain markers'.
 """
@@ -39,7 +39,7 @@ from tests.conftest import ROOT
 
 TRANSFORM = (10.0, 0.0, 700_000.0, 0.0, -10.0, 5_000_000.0)
 CRS = "EPSG:32611"
-PLAIN = '''
+PLAIN = """
 import sys, folium, streamlit as st
 sys.path.insert(0, "ROOT")
 from streamlit_folium import st_folium
@@ -58,7 +58,7 @@ for lat, lon, name in found():
     folium.CircleMarker([lat, lon], radius=3, weight=1, fill=True, tooltip=name).add_to(chart)
 said = st_folium(chart, key="plain", height=500, use_container_width=True, returned_objects=["last_object_clicked_tooltip"])
 st.write("clicked", said.get("last_object_clicked_tooltip"))
-'''
+"""
 
 
 @click.command()
@@ -168,10 +168,14 @@ def _plain_round(browser: Browser, url: str, samples: int) -> dict[str, float]:
         """() => { const seen = map.getBounds(), circles = Object.values(map._layers).filter((l) => l instanceof L.CircleMarker);
         const one = circles.find((l) => seen.contains(l.getLatLng()));
         map.setView(one.getLatLng(), 12, { animate: false });
+        window.mine = one;
         return Object.assign(document.createElement("div"), { innerHTML: one.getTooltip().getContent() }).innerText; }"""
     )
     page.wait_for_timeout(2_000)
-    took["plain_click"] = _click(page, (name or "").strip() or "site-")
+    started = time.perf_counter()
+    frame.evaluate("void mine.fire('click', { latlng: mine.getLatLng() })")
+    page.get_by_text(name.strip()).first.wait_for()
+    took["plain_click"] = 1_000 * (time.perf_counter() - started)
     page.context.close()
     return took
 
