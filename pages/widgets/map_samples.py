@@ -63,7 +63,9 @@ def choice(collection: Collection, shown: str, *, pictures: bool) -> Choice:
     view, when = "none", GREENEST
     if not collection.is_series:
         views = {"none": "No pictures"} | display.views(collection.bands)
-        view = st.selectbox("Pictures when near", list(views), index=int(pictures), format_func=views.get, key=f"map.view.{collection.name}.{pictures}")
+        view = st.selectbox(
+            "Pictures when near", list(views), index=int(pictures), format_func=views.get, key=f"map.view.{collection.name}.{pictures}"
+        )
         dates = [GREENEST, *seasons.bins(collection)]
         titles = {GREENEST: GREENEST} | {name: seasons.title(name) for name in dates[1:]}
         when = st.selectbox("Their date", dates, format_func=titles.get, key=f"map.slot.{collection.name}")
