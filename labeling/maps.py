@@ -96,8 +96,9 @@ def base_map(bounds: list[list[float]], static: str, *, key: str, online: str | 
     from leafmap import foliumap
 
     center = [(bounds[0][0] + bounds[1][0]) / 2, (bounds[0][1] + bounds[1][1]) / 2]
-    chart = foliumap.Map(location=center, zoom_start=5, tiles=None, max_zoom=MAX_ZOOM, world_copy_jump=True)
+    chart = foliumap.Map(location=center, zoom_start=5, tiles=None, max_zoom=MAX_ZOOM, world_copy_jump=True, scale_control=False)
     chart.options["maxZoom"] = MAX_ZOOM  # folium gives max_zoom to a tile layer only, and there is none
+    chart.options["zoomSnap"] = 0.25  # so that what is zoomed to fills the map
     _serve_locally(chart, static)
     drawing = MacroElement()
     drawing._template = Template(

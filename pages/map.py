@@ -31,6 +31,7 @@ from pages.widgets.map_samples import Choice, Drawn
 
 HEIGHT = 500  # px; with the controls above it, it fits a screen of 768
 CLICKED, LEGEND = 320, 164  # px of the panel's two parts, which scroll
+NOTHING_CLICKED = 120  # px of the first part until there is something: the legend has the rest
 COLUMNS = (1.0, 0.52, 1.1, 1.15, 0.75, 1.2, 1.2, 0.9, 0.52)
 NOTHING = {"pictures": [], "opacity": 1, "split": False, "titles": {}}
 
@@ -104,7 +105,8 @@ def _bounds(collection: str, shown: Drawn) -> list[list[float]]:
 
 
 def _panel(collection: Collection, shown: Drawn, chosen: Choice, layers: Layers | None, seen: Seen | None, problems: list[str]) -> None:
-    with st.container(height=CLICKED, border=False, key="map-clicked", gap="xsmall"):
+    upper = CLICKED if problems or (seen and (seen.click or seen.area)) else NOTHING_CLICKED
+    with st.container(height=upper, border=False, key="map-clicked", gap="xsmall"):
         for problem in problems:
             st.warning(problem, icon=":material/broken_image:")
         if chosen.lacks_run:
@@ -113,7 +115,7 @@ def _panel(collection: Collection, shown: Drawn, chosen: Choice, layers: Layers 
         view = chosen.view if chosen.view != "none" else "true"
         made, date = (layers.made, layers.date) if layers else (None, None)
         map_panel.clicked(collection, shown.samples, seen, made, view=view, date=date)
-    with st.container(height=LEGEND, border=True, key="map-legend"):
+    with st.container(height=CLICKED + LEGEND - upper, border=True, key="map-legend"):
         map_legend.show(_sections(shown, chosen, layers))
         if chosen.colouring == "prediction" and not chosen.lacks_run:
             _disagreeing(shown)
@@ -154,7 +156,7 @@ def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
     if not found:
         st.caption(f":material/map: No map of {collection.name} yet: make one below.")
         return None, []
-    titles = {one.name: f"{one.title} · {one.made[:10]}" for one in found.values()}
+    titles = {one.name: f"{one.title} · {one.made[:16].replace('T', ' ')}" for one in found.values()}
     name = st.selectbox(
         "Map", list(found), index=0, format_func=titles.get, key=f"map.map.{collection.name}", label_visibility="collapsed",
         placeholder="No map, samples alone",

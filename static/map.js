@@ -186,6 +186,7 @@ window.cropcheck = (function () {
     graticule(map);
     pane(map, "outlines", 440, true);
     pane(map, "samples", 450, false);
+    L.control.scale({ imperial: false, maxWidth: 140 }).addTo(map);
     button(map, "⌂", "Zoom to the whole collection", () => map.fitBounds(record.bounds));
     pointer(map);
     areas(map);

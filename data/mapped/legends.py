@@ -84,10 +84,18 @@ def _classes(made: Map, *, counted: bool) -> dict[int, Entry]:
 
 
 def _agreement(made: Map) -> dict[int, Entry]:
+    told = {folder.AGREES: ("agrees", "concorde", "agreeing"), folder.DISAGREES: ("disagrees", "ne concorde pas", "disagreeing")}
     return {
-        folder.AGREES: Entry("agrees", "concorde", colours.AGREEMENT[folder.AGREES], made.figures.get("agreeing")),
-        folder.DISAGREES: Entry("disagrees", "ne concorde pas", colours.AGREEMENT[folder.DISAGREES], made.figures.get("disagreeing")),
+        side: Entry(name, name_fr, colours.AGREEMENT[side], made.figures.get(figure), _hectares(made, made.figures.get(figure)))
+        for side, (name, name_fr, figure) in told.items()
     }
+
+
+def _hectares(made: Map, pixels: int | None) -> float | None:
+    """Of pixels that nobody measured one by one: by the mean of those that have a class."""
+    classes = made.figures.get("classes", {}).values()
+    counted = sum(entry["pixels"] for entry in classes)
+    return pixels * sum(entry["hectares"] for entry in classes) / counted if counted and pixels is not None else None
 
 
 def _inventory(made: Map) -> dict[int, Entry]:
@@ -105,7 +113,8 @@ def _inventory(made: Map) -> dict[int, Entry]:
         own = "#{:02x}{:02x}{:02x}".format(*table[code][:3]) if name and code in table else ""
         color = own or (known.color if known else UNKNOWN_COLOUR)
         name = name or (known.name if known else f"code {code}")
-        found[code] = Entry(name, known.name_fr if known and known.name == name else french.get((code, name), name), color, pixels)
+        name_fr = known.name_fr if known and known.name == name else french.get((code, name), name)
+        found[code] = Entry(name, name_fr, color, pixels, _hectares(made, pixels))
     return found
 
 

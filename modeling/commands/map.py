@@ -27,7 +27,7 @@ from modeling.working import quiet_threads
 @click.option("--year", type=int, help="Of the season of --box.  [the collection's latest]")
 @click.option("--out", type=click.Path(path_type=Path), help="The map's folder.  [<workspace>/maps/<run>-<stack>]")
 @click.option("--name", default="", help="What the workspace calls the map.  [the folder's name]")
-@click.option("--title", default="", help="For people.  [the name]")
+@click.option("--title", default="", help="For people.  [the model and the stack]")
 @click.option("--inventory", default="", help="An inventory raster that the map is held against.")
 @click.option("--fields", default="", help="Polygons whose shares and confidence are worked out.")
 @click.option("--smooth", type=click.Choice(smoothing.METHODS), default="none", show_default=True, help="By the pixels around.")

@@ -71,7 +71,18 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
         str(run.checkpoint), run.checkpoint.stat().st_mtime_ns, run.bands, request.device, stack, out / WORK, len(run.classes),
         run.positions, inventory, request.smoothing,
     )  # fmt: skip
-    return Plan(run, stack, work, out, name, request.title or name, _shape(request, out, run, stack), digest, asked, request.fields)
+    return Plan(
+        run,
+        stack,
+        work,
+        out,
+        name,
+        request.title or f"{run.config.model}, {_called(stack)}",
+        _shape(request, out, run, stack),
+        digest,
+        asked,
+        request.fields,
+    )
 
 
 def _opened(stack: str | Stack) -> Stack:

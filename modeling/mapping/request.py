@@ -13,7 +13,7 @@ class Request:
 
     run: a finished run. stack: folder of the season stack, or whatever else `data.stacks.opening.open_stack` takes; or the stack.
     out: the map's folder; by default <home>/maps/<name>. name: what the workspace calls it; by default of the run and the stack.
-    title: for people; by default the name.
+    title: for people; by default the model and the stack.
     inventory: an inventory raster that the map is held against; empty for none. fields: a file of polygons; empty for none.
     workers: processes on this machine; 0 = as many as it has processors for this one. scheduler: address of a Dask scheduler instead.
     tile: side in pixels of what a worker does at once; 0 = what suits the stack. Nothing in the map depends on these three.
