@@ -152,10 +152,15 @@ def scene_layer(record: dict[str, Any]):
     return group
 
 
-def wider(view: View) -> View:
-    """The view and some ground around it, along a grid that stays where it is when the view moves: pictures of it serve small pans too."""
+def wider(view: View) -> View | None:
+    """The view and some ground around it, along a grid that stays where it is when the view moves: pictures of it serve small pans too.
+
+    None where the view lies beyond the edge of the world.
+    """
     west, north = _world(view.north, view.west)
     east, south = _world(view.south, view.east)
+    if not (west < east and north < south):
+        return None
     size = view.width / (east - west)  # px of the whole world
     step = SNAP / size
     across, down = BESIDE * (east - west), BESIDE * (south - north)
@@ -239,7 +244,7 @@ def _drawn(detail: Detail, address: Address) -> dict[str, Any]:
 
 
 def _script(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False).replace("</", "<\\/")  # a name cannot end the script
+    return json.dumps(record, ensure_ascii=False).replace("<", "\\u003c")  # a name can neither end the script nor open one
 
 
 def _serve_locally(chart, static: str) -> None:

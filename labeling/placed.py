@@ -162,7 +162,7 @@ def season(store: Store, collection: str, found: Sequence[Placed], index: str = 
     values, _, clear, _ = profiles.values(store, entry, index, numbers, years_of)
     seen = np.where(clear, values, np.nan)
     counts = np.isfinite(seen).sum(axis=0)
-    filled = np.where(counts, seen, 0.0)  # a bin that nobody saw would warn; its count says that it means nothing
-    figures = np.nanmean(filled, axis=0), *np.nanpercentile(filled, (25, 50, 75), axis=0)
+    filled = np.where(counts, seen, 0.0)  # a bin that nobody saw would warn
+    figures = (np.where(counts, of, np.nan) for of in (np.nanmean(filled, axis=0), *np.nanpercentile(filled, (25, 50, 75), axis=0)))
     names = seasons.bins(entry)
     return Profile(index, names, tuple(seasons.axis(names)), *figures, counts, 1)

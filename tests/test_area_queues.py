@@ -94,6 +94,15 @@ def test_what_a_map_says_does_not_depend_on_the_windows_it_is_read_in(demo, made
         assert one.probability == pytest.approx(again.probability, nan_ok=True)
 
 
+def test_samples_of_one_field_are_told_the_same(demo, made):
+    outline = json.dumps(rectangle(made, 21, 21, 39, 39))
+    lon, lat = np.array([lonlat(made, row, 30) for row in (30, 31, 32)]).T
+    said = sampling.at_samples(made, lon, lat, [outline, None, outline])
+    alone = sampling.in_fields(made, [shapely.from_geojson(outline)])
+    assert said.codes[[0, 2]].tolist() == 2 * alone.codes.tolist()
+    assert said.probability[[0, 2]].tolist() == 2 * alone.probability.tolist()
+
+
 def test_a_field_without_a_pixel_centre_on_the_map_says_nothing(demo, made):
     tiny = shapely.Point(lonlat(made, 30, 30)).buffer(1e-7)
     away = shapely.Point(10.0, 48.0).buffer(0.01)
@@ -319,3 +328,16 @@ def test_the_season_of_samples_is_the_mean_and_quartiles_of_their_clear_dates(de
         assert season.mean[at] == pytest.approx(values.mean())
         assert (season.low[at], season.median[at], season.high[at]) == pytest.approx(np.percentile(values, (25, 50, 75)))
     assert placed.season(demo.store, CANADA, []) is None
+
+
+def test_a_date_that_no_sample_shows_has_no_figures_in_the_season(demo, monkeypatch):
+    whole = profiles.values
+
+    def clouded(*asked):
+        values, days, clear, interpolated = whole(*asked)
+        return values, days, clear & (np.arange(clear.shape[1]) > 0), interpolated
+
+    monkeypatch.setattr(profiles, "values", clouded)
+    season = placed.season(demo.store, CANADA, placed.samples(demo.store, CANADA)[:5])
+    assert season.pixels[0] == 0 and season.pixels[1:].any()
+    assert np.isnan([season.mean[0], season.low[0], season.median[0], season.high[0]]).all()

@@ -25,7 +25,7 @@ from data.bands import L2A_BANDS
 from data.command import Cancelled
 from data.errors import BadInput, CannotMap, CannotTrain
 from data.ingest import providers
-from data.mapped import folder
+from data.mapped import cogs, folder
 from data.report import Report
 from data.stacks.opening import open_stack
 from data.stacks.stack import Stack
@@ -490,6 +490,53 @@ def test_a_map_in_a_folder_elsewhere_is_found_by_the_workspace(world, tmp_path):
     assert folder.named(world, "ontario").raster(folder.CROP).exists()
 
 
+def test_a_map_elsewhere_goes_by_the_name_that_it_was_given(world, tmp_path):
+    made = make(world, asked(world, out=tmp_path / "first" / "map", name="ontario"))
+    assert made.name == "ontario" and folder.named(world, "ontario").path.resolve() == made.path
+    with pytest.raises(BadInput, match=r"another map ontario already, in .*first/map. Give this one another --name"):
+        make(world, asked(world, out=tmp_path / "second" / "ontario"))
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize("name", ["../beside", "/etc/map", "..", "a/b", "a\nb"])
+def test_a_name_is_no_way_out_of_the_workspace(world, name):
+    with pytest.raises(BadInput, match="A map cannot be called"):
+        make(world, asked(world, name=name))
+
+
+def test_a_map_that_was_killed_when_it_had_just_become_one_is_cleared_up(world, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "clear", lambda plan: (_ for _ in ()).throw(_Stop()))
+        with pytest.raises(_Stop):
+            make(world, asked(world, name="mine"))
+    assert (world.maps / "mine" / "work").exists() and (world.maps / "mine" / folder.NOTE).exists()
+    made = make(world, asked(world, name="mine"))
+    assert sorted(path.name for path in made.path.iterdir() if path.suffix not in (".tif", ".xml")) == [folder.NOTE]
+
+
+def test_a_request_whose_writing_down_was_killed_is_made_all_the_same(world):
+    (world.maps / "mine").mkdir(parents=True)
+    (world.maps / "mine" / "plan.partial").write_text('{"dig')
+    made = make(world, asked(world, name="mine"))
+    assert made.figures["predicted"] and not (made.path / "plan.partial").exists()
+
+
+def test_unfinished_rasters_are_never_shared_by_two_that_write_them(world, monkeypatch):
+    wrote, whole = [], cogs.write
+
+    def write(path: Path, blocks, **how) -> None:
+        wrote.append(how["scratch"])
+        whole(path, (_alone(path.parent, block) for block in blocks), **how)
+
+    def _alone(place: Path, block):
+        assert not [*place.glob("*.plain.tif"), *place.glob("*.partial.tif")]
+        return block
+
+    monkeypatch.setattr(cogs, "write", write)
+    make(world, asked(world, name="mine"))
+    assert len(set(wrote)) == len(wrote) == 5 and not any(place.exists() for place in wrote)
+
+
 # What cannot be mapped
 
 
@@ -579,6 +626,14 @@ def test_the_command_names_what_is_wrong(world):
     assert result.exit_code == 1 and "nowhere is not there" in result.output
     result = CliRunner().invoke(main, ["map", "--run", "none", "--stack", str(world.home / "stacks" / "small")])
     assert result.exit_code == 1 and "There is no run 'none'" in result.output
+
+
+def test_options_that_would_say_nothing_are_refused(world):
+    call = ["map", "--run", run_of(world), "--stack", str(world.home / "stacks" / "small"), "--year", "2020"]
+    refused = CliRunner().invoke(main, call)
+    assert refused.exit_code == 2 and "--year can only be given with --box" in refused.output
+    refused = CliRunner().invoke(main, ["map", "--run", run_of(world), "--box", "1,2,3,4", "--scale", "0.001"])
+    assert refused.exit_code == 2 and "--scale can only be given with --stack" in refused.output
 
 
 def test_imagery_of_a_box_is_fetched_and_mapped(world, tmp_path, monkeypatch):

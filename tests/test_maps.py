@@ -108,10 +108,11 @@ def test_details_keep_their_key_until_what_they_show_changes():
 
 
 def test_names_cannot_break_out_of_the_script():
-    evil = maps.details_record([Detail(1, "</script><b>", "#000000", None, None)], lambda content, kind: "", filled=True)
+    name = "</script><b><!--<script>"  # after <!--<script> a browser looks for another </script>
+    evil = maps.details_record([Detail(1, name, "#000000", None, None)], lambda content, kind: "", filled=True)
     record = next(iter(maps.scene_layer({"details": evil})._children.values())).record
-    assert json.loads(record)["details"]["items"][0]["text"] == "</script><b>"
-    assert "</script>" not in record
+    assert json.loads(record)["details"]["items"][0]["text"] == name
+    assert "</script>" not in record and "<!--" not in record
 
 
 def told(**more):
@@ -172,6 +173,11 @@ def test_at_the_worlds_edge_the_picture_ends_with_the_world():
     drawn = maps.wider(View(-85.2, -190.0, 85.2, 190.0, 800, 500))
     assert (drawn.west, drawn.east) == (-180.0, 180.0)
     assert drawn.north < 85.06 and drawn.south > -85.06
+
+
+@pytest.mark.parametrize("beyond", [View(10, 185, 20, 195, 800, 500), View(10, -195, 20, -185, 800, 500), View(86, 1, 87, 2, 800, 500)])
+def test_of_a_view_beyond_the_world_there_is_no_picture(beyond):
+    assert maps.wider(beyond) is None
 
 
 def metres(picture) -> tuple[float, float, float, float]:

@@ -216,6 +216,21 @@ def test_an_empty_folder_a_missing_one_and_a_folder_of_folders_are_named(tmp_pat
         open_stack(folder / "f_2021-06-15.tif")
 
 
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    looked = Path.iterdir
+
+    def refused(path: Path):
+        if path.name == "mine":
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    for source in (tmp_path / "mine", tmp_path):  # the folder itself, or one in it when tifs are looked for there
+        with pytest.raises(BadInput, match=r"mine cannot be looked into: Permission denied\. Name a folder that Cropcheck may read"):
+            open_stack(source)
+
+
 def rewrite(folder: Path, **how) -> Path:
     values = how.pop("values", reflectance(5))
     return write(folder / how.pop("name", "f_2021-08-15.tif"), values, **how)

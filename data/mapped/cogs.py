@@ -25,7 +25,7 @@ Block = tuple[int, int, np.ndarray]  # top, left, (h, w) or (bands, h, w)
 def write(
     path: Path, blocks: Iterable[Block], *, crs: str, transform: tuple[float, ...], height: int, width: int, dtype: str,
     nodata: float | None, bands: tuple[str, ...] = (), colours: Mapping[int, str] | None = None, names: Mapping[int, str] | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None, scratch: Path | None = None,
 ) -> None:  # fmt: skip
     """Write a COG, whole or not at all.
 
@@ -35,11 +35,12 @@ def write(
         colours: code -> #rrggbb, written as the colour table (0 is transparent). names: code -> name, written as categories.
             With either, overviews take the nearest pixel, else the average.
         tags: of the raster.
+        scratch: folder for what is not finished, on the disk of `path`; by default the same folder.
 
     Raises:
         BadInput: it cannot be written, as where the disk is full.
     """
-    plain, partial = path.with_suffix(".plain.tif"), path.with_suffix(".partial.tif")
+    plain, partial = ((scratch or path.parent) / f"{path.stem}.{kind}.tif" for kind in ("plain", "partial"))
     profile = {
         "driver": "GTiff", "dtype": dtype, "count": max(1, len(bands)), "height": height, "width": width, "crs": crs,
         "transform": Affine(*transform), "nodata": nodata, "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer",

@@ -46,9 +46,11 @@ def at_samples(made: Map, lon: np.ndarray, lat: np.ndarray, outlines: Sequence[s
     codes, probability = said.codes.copy(), said.probability.copy()
     outlined = np.array([at for at, outline in enumerate(outlines) if outline is not None], dtype=np.int64)
     if len(outlined):
-        fields = in_fields(made, shapely.from_geojson([outlines[at] for at in outlined]))
-        there = fields.codes > 0
-        codes[outlined[there]], probability[outlined[there]] = fields.codes[there], fields.probability[there]
+        numbers: dict[str, int] = {}  # a field may have samples of several years
+        of = np.array([numbers.setdefault(outlines[at], len(numbers)) for at in outlined])
+        fields = in_fields(made, shapely.from_geojson(list(numbers)))
+        there = fields.codes[of] > 0
+        codes[outlined[there]], probability[outlined[there]] = fields.codes[of][there], fields.probability[of][there]
     return Said(codes, probability)
 
 

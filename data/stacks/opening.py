@@ -62,6 +62,13 @@ def open_stack(
 
 
 def _rasters(folder: Path) -> list[Path]:
+    try:
+        return _found(folder)
+    except OSError as error:
+        raise BadInput(f"{error.filename} cannot be looked into: {error.strerror}. Name a folder that Cropcheck may read.") from error
+
+
+def _found(folder: Path) -> list[Path]:
     if not folder.is_dir():
         what = "is a file, not a folder of GeoTIFFs" if folder.exists() else "is not there"
         raise BadInput(f"{folder} {what}. Name a folder of GeoTIFFs, a file a date, or a {FILE}.")

@@ -62,6 +62,11 @@ def command(
     settled = Smoothing.of(smooth, window, smoothness, neighbours_share)
     if (stack is None) == (box is None):
         raise click.UsageError("Name the pixels that are mapped: the folder of a season stack with --stack, or an area with --box.")
+    _fitting(
+        box is not None,
+        {"--imagery": imagery, "--year": year},
+        {"--bands": bands, "--level": level, "--scale": scale, "--offset": offset, "--nodata": nodata},
+    )
     from modeling.mapping import imagery as fetching
     from modeling.mapping.making import make
 
@@ -75,6 +80,14 @@ def command(
         made = make(workspace, Request(run=run, stack=opened, smoothing=settled, **asked), tell, outcome)  # type: ignore[arg-type]
     figures = {"map": made.name, "folder": str(made.path), "title": made.title, "rasters": list(made.rasters)} | dict(made.figures)
     finish(figures, _told(made), outcome, as_json=as_json, allow_missing=allow_missing)
+
+
+def _fitting(fetched: bool, of_box: dict[str, object], of_stack: dict[str, object]) -> None:
+    """Refuse options that would say nothing: those of --box with --stack, and the other way round."""
+    needs, options = ("--stack", of_stack) if fetched else ("--box", of_box)
+    idle = [name for name, value in options.items() if value not in (None, "")]
+    if idle:
+        raise click.UsageError(f"{', '.join(idle)} can only be given with {needs}.")
 
 
 def _told(made: Map) -> str:

@@ -11,7 +11,6 @@ rejected otherwise, or could not be told, has none. The map says of a sample wha
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 
 from data import audited
 from data.importing import NO_LABEL
@@ -87,11 +86,8 @@ def _said(made: Map, rows: list) -> np.ndarray:
     """(N,) the positions of the classes that the map has at samples, -1 where it has none."""
     if not rows:
         return np.zeros(0, dtype=np.int64)
-    codes = sampling.at_points(made, *(np.array([row[name] for row in rows]) for name in ("lon", "lat"))).codes.copy()
-    outlined = np.array([at for at, row in enumerate(rows) if row["polygon"] is not None], dtype=np.int64)
-    if len(outlined):
-        fields = sampling.in_fields(made, shapely.from_geojson([rows[at]["polygon"] for at in outlined])).codes
-        codes[outlined] = np.where(fields > 0, fields, codes[outlined])  # a field smaller than a pixel has that of its site
+    places = (np.array([row[name] for row in rows]) for name in ("lon", "lat"))
+    codes = sampling.at_samples(made, *places, [row["polygon"] for row in rows]).codes
     position = {entry.code: at for at, entry in enumerate(made.classes)}
     return np.array([position.get(int(code), -1) for code in codes], dtype=np.int64)
 

@@ -4,9 +4,8 @@ What is asked for is written down first, as plan.json; then the tiles are predic
 written from them; map.json comes last. Whatever ends this on the way, the same request goes on from what is there.
 """
 
-import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,8 @@ def make(workspace: Workspace, request: Request, tell: Tell = untold, outcome: R
 
     Raises:
         UnknownRun, CannotTrain: as `checks.trained`.
-        BadInput: the stack, the inventory or the polygons cannot be used; the folder holds something else; the disk is too small.
+        BadInput: the stack, the inventory or the polygons cannot be used; the folder holds something else; the name is none or
+            another map's; the disk is too small.
         CannotMap: another process is at work in the folder, or a worker is gone.
     """
     outcome = Report() if outcome is None else outcome
@@ -60,8 +60,9 @@ def make(workspace: Workspace, request: Request, tell: Tell = untold, outcome: R
             planning.begin(plan)
             with pool.opened(_workers(plan, request), request.scheduler) as workers:
                 made = _made(workspace, plan, request, tally, outcome, _Steps(plan, workers, tell))
+        planning.clear(plan)
     _known(workspace, plan)
-    return made
+    return replace(made, name=plan.name)
 
 
 class _Steps:
@@ -147,8 +148,6 @@ def _made(workspace: Workspace, plan: Plan, request: Request, tally: "Tally | No
         },
     )  # fmt: skip
     folder.save(made)
-    shutil.rmtree(plan.work.folder)
-    (plan.out / planning.PLAN).unlink()
     return folder.load(plan.out)
 
 

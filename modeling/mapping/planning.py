@@ -60,8 +60,7 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
     inventory = inventories.open_raster(request.inventory) if request.inventory else None
     if request.fields and not Path(request.fields).exists():
         raise BadInput(f"There is no file {request.fields}. Give a file of polygons, as GeoPackage or GeoJSON.")
-    name = request.name or (request.out.name if request.out else f"{run.run}-{_called(whole)}")
-    out = (request.out or workspace.maps / name).expanduser().absolute()
+    out, name = _place(workspace, request, f"{run.run}-{_called(whole)}")
     asked = {
         "run": run.run, "checkpoint": _hash(run.checkpoint), "stack": _print_of(stack), "atom": ATOM,
         "smoothing": asdict(request.smoothing), "inventory": _stamp(request.inventory), "fields": _stamp(request.fields),
@@ -83,6 +82,18 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
         asked,
         request.fields,
     )
+
+
+def _place(workspace: Workspace, request: Request, default: str) -> tuple[Path, str]:
+    """The map's folder, and what the workspace calls it."""
+    given = Path(os.path.abspath(request.out.expanduser())) if request.out else None
+    name = request.name or (given.name if given else default)
+    if Path(name).name != name or name == ".." or not name.isprintable():
+        raise BadInput(f"A map cannot be called {name!r}. Give a --name that is a folder's, without any / in it.")
+    out, known = given or Path(os.path.abspath(workspace.maps / name)), workspace.maps / name
+    if known.exists() and known.resolve() != out.resolve():
+        raise BadInput(f"The workspace has another map {name} already, in {known.resolve()}. Give this one another --name.")
+    return out, name
 
 
 def _opened(stack: str | Stack) -> Stack:
@@ -187,20 +198,27 @@ def there(plan: Plan) -> Map:
 def begin(plan: Plan) -> None:
     """Write down what is asked for, or see that it is what was asked before."""
     note = plan.out / PLAN
+    partial = note.with_suffix(".partial")  # which a kill may have left
     if note.exists():
         if json.loads(note.read_text())["digest"] != plan.digest:
             raise BadInput(
                 f"{plan.out} holds an unfinished map that was asked for otherwise: another run, stack, smoothing, inventory or fields, or "
                 "files that have changed since. Repeat the first request, give another --out, or remove the folder."
             )
-    elif any(plan.out.iterdir()):
+    elif any(path != partial for path in plan.out.iterdir()):
         raise BadInput(f"{plan.out} is not empty, and what it holds is no map. Give a new or an empty folder.")
     else:
         _check_disk(plan)
-        partial = note.with_suffix(".partial")
         partial.write_text(json.dumps({"digest": plan.digest, "tile": plan.shape} | plan.asked, indent=1))
         partial.replace(note)
     plan.work.folder.mkdir(exist_ok=True)
+
+
+def clear(plan: Plan) -> None:
+    """Take away what a finished map needs no more, where a kill has not let that happen before, too."""
+    if plan.work.folder.exists():
+        shutil.rmtree(plan.work.folder)
+    (plan.out / PLAN).unlink(missing_ok=True)
 
 
 def _check_disk(plan: Plan) -> None:

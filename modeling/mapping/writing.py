@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,9 +76,11 @@ def write(path: Path, raster: Raster, stack: Stack, work: Path, of: list[Tile], 
     """Write a raster of the map into the folder `path`, unless it is there. stop: as of every call of a pool; it is done in seconds."""
     target = path / f"{raster.name}.tif"
     if not target.exists():
+        scratch = Path(mkdtemp(prefix=raster.name, dir=work))  # nobody else's: a cluster may still be at work for a command that was killed
         cogs.write(
             target, _blocks(raster, stack, work, of), crs=stack.crs, transform=stack.transform, height=stack.height, width=stack.width,
             dtype=raster.dtype, nodata=raster.nodata, bands=raster.bands, colours=raster.colours, names=raster.names,
+            scratch=scratch,
         )  # fmt: skip
 
 

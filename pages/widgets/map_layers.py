@@ -96,11 +96,12 @@ def record(layers: Layers, seen: Seen | None, off: list[str]) -> tuple[dict, lis
     """What the browser is told of the layers, and what is wrong with those that cannot be drawn."""
     found, problems = [], []
     wanted = {"base": layers.imagery, "left": layers.left if layers.split else None, "right": layers.right}
+    view = seen and maps.wider(seen.view)
     for pane, layer in wanted.items():
-        if layer is None or seen is None:
+        if layer is None or view is None:
             continue
         try:
-            picture = _drawn(layers, layer, maps.wider(seen.view), tuple(sorted(off)))
+            picture = _drawn(layers, layer, view, tuple(sorted(off)))
         except CropcheckError as error:
             problems.append(str(error))
             continue
@@ -122,7 +123,7 @@ def _title(layers: Layers, layer: str | None) -> str:
 def _drawn(layers: Layers, layer: str, view: View, off: tuple[str, ...]) -> Picture | None:
     date = layers.date if is_imagery(layers.made, layer) else None
     other = layers.other if layer == CHANGED else None
-    stamp = (str(resources.workspace().home), layers.made.name, layers.made.made, other and other.name)
+    stamp = (str(resources.workspace().home), layers.made.name, layers.made.made, other and (other.name, other.made))
     return _picture(stamp, layer, view, date, () if date else off, layers.made, other)
 
 

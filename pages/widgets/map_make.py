@@ -122,10 +122,13 @@ def stacks(workspace: Workspace) -> list[str]:
 
 
 def _changed(source: str) -> tuple[tuple[str, int], ...]:
-    """A stamp of the files in a folder, or of a file."""
+    """A stamp of the files in a folder, or of a file; empty where they cannot be read, which opening them says."""
     path = Path(source)
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    return tuple((file.name, file.stat().st_mtime_ns) for file in files)
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        return tuple((file.name, file.stat().st_mtime_ns if file.exists() else 0) for file in files)
+    except OSError:
+        return ()
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking through the stack")

@@ -131,7 +131,7 @@ def _stamp(sheet: Sheet, *asked: object) -> str:
         sheet.opacity,
         sheet.off,
         sheet.grouping,
-        sheet.other and sheet.other.name,
+        sheet.other and (sheet.other.name, sheet.other.made),
         hash(tuple(sheet.positions)),
         sheet.groups,
     ]

@@ -430,6 +430,6 @@ def test_a_missing_file_of_the_stack_is_named_and_the_prediction_stays(server, p
 
 def test_everything_that_matters_fits_the_screen(server, page: Page, made):
     opened(server, page)
-    for thing in (page.locator(IFRAME), page.get_by_role("slider", name="Opacity"), page.locator(".stVerticalBlock.st-key-map-legend")):
+    for thing in (page.locator(IFRAME), page.locator(".st-key-map-opacity"), page.locator(".stVerticalBlock.st-key-map-legend")):
         box = thing.bounding_box()
         assert box["y"] > 0 and box["y"] + box["height"] <= 768 and box["x"] + box["width"] <= 1366
