@@ -493,9 +493,12 @@ def test_a_map_in_a_folder_elsewhere_is_found_by_the_workspace(world, tmp_path):
 def test_a_map_elsewhere_goes_by_the_name_that_it_was_given(world, tmp_path):
     made = make(world, asked(world, out=tmp_path / "first" / "map", name="ontario"))
     assert made.name == "ontario" and folder.named(world, "ontario").path.resolve() == made.path
-    with pytest.raises(BadInput, match=r"another map ontario already, in .*first/map. Give this one another --name"):
-        make(world, asked(world, out=tmp_path / "second" / "ontario"))
+    with pytest.raises(BadInput, match=r"another map ontario already, in .*first/map\. Give this one another --name"):
+        make(world, asked(world, out=tmp_path / "second", name="ontario"))
     assert not (tmp_path / "second").exists()
+    for _ in range(2):  # made, and given again
+        other = make(world, asked(world, out=tmp_path / "third" / "ontario"))
+        assert other.name == "ontario-2" and folder.named(world, "ontario-2").path.resolve() == other.path
 
 
 @pytest.mark.parametrize("name", ["../beside", "..", "a/b", "a\nb"])

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import rasterio
@@ -85,15 +86,17 @@ def planned(workspace: Workspace, request: Request, remarks: Report) -> Plan:
 
 
 def _place(workspace: Workspace, request: Request, default: str) -> tuple[Path, str]:
-    """The map's folder, and what the workspace calls it."""
+    """The map's folder, and what the workspace calls it: as asked, else as the folder, with a number where another map has that name."""
     given = Path(os.path.abspath(request.out.expanduser())) if request.out else None
     name = request.name or (given.name if given else default)
     if Path(name).name != name or name == ".." or not name.isprintable():
         raise BadInput(f"A map cannot be called {name!r}. Give a --name that is a folder's, without any / in it.")
-    out, known = given or Path(os.path.abspath(workspace.maps / name)), workspace.maps / name
-    if known.exists() and known.resolve() != out.resolve():
-        raise BadInput(f"The workspace has another map {name} already, in {known.resolve()}. Give this one another --name.")
-    return out, name
+    out = given or Path(os.path.abspath(workspace.maps / name))
+    tries = (workspace.maps / one for one in chain([name], (f"{name}-{number}" for number in count(2))))
+    known = next(path for path in tries if not path.exists() or path.resolve() == out.resolve())
+    if request.name and known.name != name:
+        raise BadInput(f"The workspace has another map {name} already, in {(known.parent / name).resolve()}. Give this one another --name.")
+    return out, known.name
 
 
 def _opened(stack: str | Stack) -> Stack:
