@@ -297,7 +297,23 @@ def test_without_an_audit_the_mapped_areas_stand_and_the_way_to_one_is_named(wor
     assert found.whole.overall is None
     assert all(entry.area is None for entry in found.whole.classes)
     assert "has not begun" in found.warnings[0]
+    assert f"the {found.on_map} of the collection's samples that lie on the map" in found.warnings[0]
     assert "labeling queue make audit --collection canada-simulated-2019" in found.warnings[0]
+
+
+def test_when_nobody_could_judge_the_samples_on_the_map_the_message_says_where_the_others_lie(world_of):
+    world_of.audit(4, decided=0)
+    for sample in world_of.order[:4]:
+        ADA.sends(world_of.canada, sample["id"], action="reject", reason="mixed")
+    found = world_of.of_map()
+    assert found.reference == 0
+    assert found.untold + found.elsewhere == 4
+    assert f"{found.elsewhere} lie elsewhere and nobody could judge the {found.untold} on the map" in found.warnings[0]
+
+
+def test_an_audit_whose_first_samples_are_open_does_not_count_yet(world_of):
+    world_of.audit(4, decided=0)
+    assert "first samples of its order have no decision" in world_of.of_map().warnings[0]
 
 
 def test_a_map_of_other_years_has_no_samples_and_says_so(world_of):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -16,7 +17,7 @@ from data.workspace import Workspace
 from labeling import decisions, worklists
 from modeling.__main__ import main as modeling_main
 from modeling.mapping import areas
-from pages.widgets import map_make
+from pages.widgets import map_layers, map_make
 from tests import map_world
 from tests import modeling_world as toy
 from tests.map_world import CANADA
@@ -189,6 +190,13 @@ def _decoded(value) -> list:
 
 def test_without_an_older_map_the_panel_says_how_to_get_one(demo, made):
     assert "no older map to compare with" in text(run(changes_page, name="north", others=[]))
+
+
+def test_a_map_is_compared_with_those_made_before_it_never_with_later_ones():
+    first, second, third = (SimpleNamespace(name=name, made=f"2026-0{month}-01T00:00:00") for month, name in enumerate("abc", start=1))
+    listed = [third, second, first]
+    assert map_layers.older(third, listed) == [second, first]
+    assert map_layers.older(first, listed) == []
 
 
 def test_maps_of_other_ground_are_named(demo, made):

@@ -297,7 +297,7 @@ def open_raster(
                 colours=colours, names=names, is_aci=is_aci,
             )  # fmt: skip
     except RasterioError as error:
-        raise BadInput(f"{name} cannot be read as a raster: {error}. Give a GeoTIFF of the inventory.") from error
+        raise BadInput(f"{name} cannot be read as a raster: {str(error).rstrip('.')}. Give a GeoTIFF of the inventory.") from error
 
 
 def _check(dataset: rasterio.DatasetReader, name: str) -> None:

@@ -17,7 +17,7 @@ from data.errors import BadInput
 
 BLOCK = 512
 QUICK = {"compress": "zstd", "zstd_level": 1}  # of the plain file that the COG is made of
-GDAL = {"GDAL_NUM_THREADS": "2", "GDAL_CACHEMAX": 256}  # MB
+GDAL = {"GDAL_NUM_THREADS": "2", "GDAL_CACHEMAX": 256 * 2**20}  # rasterio takes bytes
 
 Block = tuple[int, int, np.ndarray]  # top, left, (h, w) or (bands, h, w)
 

@@ -150,7 +150,7 @@ def _header(path: Path) -> tuple[str, tuple[float, ...], int, int]:
                 raise BadInput(f"{path} has no CRS or no position, so it gives no grid. Name another file with --like.")
             return placing.crs_text(raster.crs), tuple(raster.transform)[:6], raster.height, raster.width
     except RasterioError as error:
-        raise BadInput(f"{path} cannot be read as a raster: {error}. Name another file with --like.") from error
+        raise BadInput(f"{path} cannot be read as a raster: {str(error).rstrip('.')}. Name another file with --like.") from error
 
 
 def _around(stack: Stack, files: list[File], crs: str, resolution: float) -> Stack:

@@ -202,7 +202,10 @@ def _warnings(store: Store, made: Map, found: Reference, whole: Region, learned:
 def _nothing(made: Map, found: Reference, learned: int) -> str:
     """Why there is no sample, and what to do."""
     if not found.asked:
-        return f"The random audit of {made.collection} has not begun, so nothing is known of the map's errors. Begin it: {_longer(made)}"
+        return (
+            f"The random audit of {made.collection} has not begun, so nothing is known of the map's errors. It can tell by the "
+            f"{len(found.mapped):,} of the collection's samples that lie on the map. Begin it: {_longer(made)}"
+        )
     if learned:
         return (
             f"The run learned from all {learned:,} audited samples on the map. Make a longer audit ({_longer(made)}), train with a test "
@@ -213,7 +216,16 @@ def _nothing(made: Map, found: Reference, learned: int) -> str:
             f"None of the {found.elsewhere:,} audited samples of {made.collection} lies on the map in its years. Make a longer audit "
             f"({_longer(made)}), or a map of the place and years of the samples."
         )
-    return f"The random audit of {made.collection} has not come far enough to count. Decide the samples of its queue in Verify."
+    here = int(found.counts.sum())
+    if here:
+        return (
+            f"Of the audited samples of {made.collection}, {found.elsewhere:,} lie elsewhere and nobody could judge the {here:,} on the map, "
+            f"where {len(found.mapped):,} of the collection's samples lie. Decide more samples of the audit's queue in Verify."
+        )
+    return (
+        f"The random audit of {made.collection} has not come far enough to count: too many of the first samples of its order have no "
+        "decision. Decide the samples of its queue in Verify, the first ones first."
+    )
 
 
 def _longer(made: Map) -> str:

@@ -20,7 +20,7 @@ def panel(made: Map, others: Sequence[Map]) -> None:
     if not others:
         st.info(
             "There is no older map to compare with yet. Verify what this one disagrees with, train again, and make a map with the new run: "
-            "what changed is then shown here.",
+            "choose that one above, and what changed is shown here.",
             icon=":material/compare:",
         )
         return

@@ -44,8 +44,8 @@ class Layers:
 
 
 def older(made: Map, listed: list[Map]) -> list[Map]:
-    """The other maps that one can be compared with, the newest before it first."""
-    return [one for one in listed if one.name != made.name and one.made <= made.made] + [one for one in listed if one.made > made.made]
+    """The maps that were made before one, which it can be compared with, in the order of the list."""
+    return [one for one in listed if one.name != made.name and one.made <= made.made]
 
 
 def controls(made: Map, others: list[Map], columns: list) -> Layers:
