@@ -219,8 +219,8 @@ def _nothing(made: Map, found: Reference, learned: int) -> str:
     here = int(found.counts.sum())
     if here:
         return (
-            f"Of the audited samples of {made.collection}, {found.elsewhere:,} lie elsewhere and nobody could judge the {here:,} on the map, "
-            f"where {len(found.mapped):,} of the collection's samples lie. Decide more samples of the audit's queue in Verify."
+            f"Of the audited samples of {made.collection}, {found.elsewhere:,} lie elsewhere and nobody could judge the {here:,} on the "
+            f"map, where {len(found.mapped):,} of the collection's samples lie. Decide more samples of the audit's queue in Verify."
         )
     return (
         f"The random audit of {made.collection} has not come far enough to count: too many of the first samples of its order have no "
