@@ -158,7 +158,7 @@ def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
         return None, []
     titles = {one.name: f"{one.title} · {one.made[:16].replace('T', ' ')}" for one in found.values()}
     name = st.selectbox(
-        "Map", list(found), index=0, format_func=titles.get, key=f"map.map.{collection.name}", label_visibility="collapsed",
+        "Map", list(found), index=0, format_func=titles.get, key=f"{map_make.SHOWN}.{collection.name}", label_visibility="collapsed",
         placeholder="No map, samples alone",
     )  # fmt: skip
     return found.get(name), map_layers.older(found[name], list(found.values())) if name else []

@@ -309,6 +309,38 @@ def test_what_is_wrong_is_named_before_anything_starts(trained, started, field, 
     assert started == []
 
 
+@pytest.fixture
+def mapped(trained):
+    """The name of a map of the trained run and the stack, as far as the form looks at it."""
+    run_name = next(path.name for path in sorted(trained.runs.iterdir()) if path.name.startswith("toy-ltae-"))
+    note = trained.maps / f"{run_name}-valley" / "map.json"
+    note.parent.mkdir(parents=True)
+    note.write_text("{}")
+    yield note.parent.name
+    note.unlink()
+    note.parent.rmdir()
+
+
+def test_a_map_that_is_made_already_is_said_without_an_error(trained, mapped):
+    app = run(make_page, collection=toy.NAME)
+    app.selectbox(key="map.make.stack").set_value(str(trained.home / "stacks" / "valley")).run()
+    assert f"There is a map {mapped} already" in text(app)
+    assert not app.error
+    assert app.button(key="map.make.start").disabled
+
+
+def test_the_map_that_a_job_has_made_is_shown_with_a_button(trained, mapped, monkeypatch):
+    monkeypatch.setattr(map_make.data_job, "watched", lambda *_: SimpleNamespace(name="job", state="finished"))
+    monkeypatch.setattr(map_make.jobs, "result", lambda *_: {"map": mapped})
+    key = f"{map_make.SHOWN}.{toy.NAME}"
+    app = run(make_page, collection=toy.NAME)
+    app.session_state[key] = "another"
+    app.run()
+    app.button(key="map.make.show").click().run()
+    assert app.session_state[key] == mapped
+    assert "map.make.show" not in [button.key for button in app.button]
+
+
 def test_a_folder_without_a_stack_is_named(trained, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(map_make, "stacks", lambda workspace: [str(tmp_path)])

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from data import jobs
 from data.catalogue import Collection
 from data.errors import CropcheckError
 from data.jobs import Job
@@ -22,6 +23,7 @@ from pages.widgets import data_fields, data_job, resources
 from pages.widgets.plain import escaped
 
 FORM, COMMAND = "map.make", "map"
+SHOWN = "map.map"  # with a collection's name, the key of the choice which of its maps is shown
 MAPPING = (registry.SERIES, registry.PIXELS)  # kinds of models that can be shown a single pixel
 SMOOTHINGS = {"none": "None", "majority": "Majority", "bayes": "Bayesian, as in sits"}
 JOINED = "joined"  # in <home>/stacks: parts of stacks, no stack
@@ -37,7 +39,19 @@ def form(collection: Collection) -> None:
         _form(workspace, collection)
     with watch:
         data_job.refusal(FORM)
-        data_job.watched(workspace, FORM, lambda job: _belongs(workspace, job, collection), GUIDE)
+        job = data_job.watched(workspace, FORM, lambda job: _belongs(workspace, job, collection), GUIDE)
+        if job and job.state == "finished":
+            _show(workspace, collection, jobs.result(workspace, job.name).get("map", ""))
+
+
+def _show(workspace: Workspace, collection: Collection, name: str) -> None:
+    """The button that shows a map that is made, unless it is the one on the screen."""
+    key = f"{SHOWN}.{collection.name}"
+    if (workspace.maps / name / folder.NOTE).exists() and st.session_state.get(key) not in (None, name):
+        st.button(
+            "Show this map", type="primary", icon=":material/map:", key=f"{FORM}.show", on_click=st.session_state.update,
+            args=({key: name},),
+        )  # fmt: skip
 
 
 def _belongs(workspace: Workspace, job: Job, collection: Collection) -> bool:
@@ -65,11 +79,9 @@ def _form(workspace: Workspace, collection: Collection) -> None:
         _greyed(unable)
     source = _stack(workspace)
     asked = _further(workspace) | {"run": run, "stack": source}
-    faults = _faults(workspace, asked) if source else []
-    for fault in faults:
-        st.error(fault, icon=":material/block:")
+    ready = bool(source) and _ready(workspace, asked)
     st.button(
-        "Make the map", type="primary", icon=":material/map:", key=f"{FORM}.start", disabled=not source or bool(faults),
+        "Make the map", type="primary", icon=":material/map:", key=f"{FORM}.start", disabled=not ready,
         on_click=data_job.begin, args=(workspace, FORM, _argv(asked), _title(asked)), kwargs={"module": "modeling"},
     )  # fmt: skip
 
@@ -197,20 +209,24 @@ def _further(workspace: Workspace) -> dict[str, Any]:
     return asked
 
 
-def _faults(workspace: Workspace, asked: dict[str, Any]) -> list[str]:
-    """What stands against making this map, before anything is started."""
-    lacking = data_fields.missing([path for path in (asked["inventory"], asked["fields"]) if path])
-    if lacking:
-        return lacking
-    stamp = tuple(_changed(asked[name]) for name in ("stack", "inventory", "fields") if asked[name])
-    fault, remarks, name = _planned(str(workspace.home), tuple(sorted(asked.items())), stamp)
-    if fault:
-        return [fault]
+def _ready(workspace: Workspace, asked: dict[str, Any]) -> bool:
+    """Whether this map can be made; what stands against it, and what should be known of it, is said before anything is started."""
+    faults = data_fields.missing([path for path in (asked["inventory"], asked["fields"]) if path])
+    remarks = name = ""
+    if not faults:
+        stamp = tuple(_changed(asked[name]) for name in ("stack", "inventory", "fields") if asked[name])
+        fault, remarks, name = _planned(str(workspace.home), tuple(sorted(asked.items())), stamp)
+        faults = [fault] if fault else []
+    for fault in faults:
+        st.error(fault, icon=":material/block:")
+    if faults:
+        return False
     if (workspace.maps / name / folder.NOTE).exists():
-        return [f"There is a map {name} already. Give this one another name, under More options."]
+        st.info(f"There is a map {name} already. To make another, give it another name, under More options.", icon=":material/task_alt:")
+        return False
     if remarks:
         st.warning(remarks, icon=":material/rule:")
-    return []
+    return True
 
 
 @st.cache_data(max_entries=16, ttl=300, show_spinner="Checking the run against the stack")
