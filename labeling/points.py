@@ -45,6 +45,10 @@ left join suspect x on x.sample = s.id and x.run = :run
 where s.collection = :collection and (:some is null or s.id in (select value from json_each(:some)))
 order by s.id
 """
+# What tells one ranking of a run's labels from another: the first of them, by an index.
+RANKED = """
+select coalesce(group_concat(sample || ' ' || quality), '') from (select sample, quality from suspect where run = ? order by rank limit 50)
+"""
 DECIDED_SINCE = "select distinct sample from event where id > ? and id <= ?"
 
 
@@ -99,11 +103,12 @@ class Group:
 class Samples:
     """All samples of a collection, as they were when `last_event` was the newest decision.
 
-    points: in the order of import.
+    points: in the order of import. ranked: tells the run's ranking of labels from another one of the same run.
     """
 
     points: tuple[Point, ...]
     last_event: int
+    ranked: str = ""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -140,12 +145,13 @@ def samples(store: Store, collection: str, run: str | None, before: Samples | No
     with store.reading() as db:
         now = db.execute("select coalesce(max(id), 0) from event").fetchone()[0]
         count = db.execute("select count(*) from sample where collection = ?", [collection]).fetchone()[0]
-        if before is not None and count == len(before.points) and now >= before.last_event:
+        ranked = db.execute(RANKED, [run]).fetchone()[0]
+        if before is not None and count == len(before.points) and now >= before.last_event and ranked == before.ranked:
             changed = [row[0] for row in db.execute(DECIDED_SINCE, [before.last_event, now])]
             fresh = {point.id: point for point in points(store, collection, run, changed)} if changed else {}
             kept = before.points if not fresh else tuple(fresh.get(point.id, point) for point in before.points)
             return before if now == before.last_event else replace(before, points=kept, last_event=now)
-    return Samples(tuple(points(store, collection, run)), now)
+    return Samples(tuple(points(store, collection, run)), now, ranked)
 
 
 def predicting_runs(store: Store, collection: str) -> list[str]:

@@ -221,6 +221,18 @@ def test_an_undone_decision_is_read_anew_too(demo):
     assert [point.state for point in after.points if point.name == "D8-2018"] == ["unverified"]
 
 
+def test_labels_that_a_run_ranks_again_are_read_anew(demo):
+    predict(demo, "judge", {})
+    doubt(demo, "judge", {"D2-2018": (1, 0.05, 1), "D4-2018": (2, 0.2, 0)})
+    before = points.samples(demo.store, FIELDS, "judge")
+    assert points.samples(demo.store, FIELDS, "judge", before) is before
+    with demo.store.writing() as db:
+        db.execute("delete from suspect where run = 'judge'")
+    doubt(demo, "judge", {"D2-2018": (1, 0.4, 0), "D4-2018": (2, 0.6, 0)})
+    after = points.samples(demo.store, FIELDS, "judge", before)
+    assert {point.name: point.quality for point in after.points if point.quality is not None} == {"D2-2018": 0.4, "D4-2018": 0.6}
+
+
 def test_what_the_browser_reads_is_what_the_samples_are(demo):
     found = [replace(point, predicted="x", learned="y", probability=0.876) if at % 2 else point
              for at, point in enumerate(points.points(demo.store, CANADA))]  # fmt: skip

@@ -90,7 +90,7 @@ def drawn(collection: Collection, chosen: Choice) -> Drawn:
     kept = _kept(str(workspace.home), collection.name, chosen.run, chosen.colouring)
     now = points.samples(workspace.store, collection.name, chosen.run, kept[0] if kept else None)
     kept[:] = [now]
-    stamp = (str(workspace.home), collection.name, chosen.run, now.last_event, len(now.points))
+    stamp = (str(workspace.home), collection.name, chosen.run, now.last_event, len(now.points), now.ranked)
     return _drawn(stamp, "label" if chosen.lacks_run else chosen.colouring, chosen.year, now, collection)
 
 
