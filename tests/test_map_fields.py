@@ -225,9 +225,15 @@ def test_a_write_that_fails_leaves_the_file_before(tmp_path, predicted, monkeypa
     _written(tally, tmp_path, predicted)
     before = (tmp_path / "fields.gpkg").read_bytes()
     monkeypatch.setattr(geopandas.GeoDataFrame, "to_file", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BadInput, match=r"fields\.gpkg cannot be written: disk full\. Free some space there"):
         tally.write(tmp_path / "fields.gpkg", Report())
     assert (tmp_path / "fields.gpkg").read_bytes() == before
+
+
+def test_a_file_that_gdal_cannot_write_is_named(tmp_path):
+    tally = _tally(_file(tmp_path, SHAPES))
+    with pytest.raises(BadInput, match=r"gone/fields\.gpkg cannot be written"):
+        tally.write(tmp_path / "gone" / "fields.gpkg", Report())
 
 
 def _without_crs(tmp_path):

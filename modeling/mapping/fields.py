@@ -95,11 +95,18 @@ class Tally:
         """Write the fields as layer "fields" of a GeoPackage in the CRS of the polygons, whole or not at all; tell what is amiss of them.
 
         Beside its own columns, a field has those that `docs/areas.md` lists; they are null where nothing is predicted.
+
+        Raises:
+            BadInput: it cannot be written, as where the disk is full.
         """
+        from pyogrio.errors import DataLayerError, DataSourceError
+
         partial = out.with_suffix(".partial.gpkg")
         try:
             self.table().to_file(partial, layer=LAYER, driver="GPKG")
             partial.replace(out)
+        except (OSError, DataSourceError, DataLayerError) as error:
+            raise BadInput(f"{out} cannot be written: {error}. Free some space there, and repeat.") from error
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
