@@ -153,13 +153,15 @@ def _take_away(collection: Collection, layers: Layers | None, seen: Seen | None,
 def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
     """The map that is shown, and the others of the collection to compare it with."""
     found = {one.name: one for one in folder.listing(resources.workspace(), collection.name)}
+    for problem in folder.damaged(resources.workspace()):
+        st.warning(problem, icon=":material/broken_image:")
     if not found:
         st.caption(f":material/map: No map of {collection.name} yet: make one below.")
         return None, []
     titles = {one.name: f"{one.title} · {one.made[:16].replace('T', ' ')}" for one in found.values()}
     name = st.selectbox(
         "Map", list(found), index=0, format_func=titles.get, key=f"{map_make.SHOWN}.{collection.name}", label_visibility="collapsed",
-        placeholder="No map, samples alone",
+        placeholder="No map, samples alone", persist_state="session",
     )  # fmt: skip
     return found.get(name), map_layers.older(found[name], list(found.values())) if name else []
 

@@ -192,6 +192,35 @@ def test_without_an_older_map_the_panel_says_how_to_get_one(demo, made):
     assert "no older map to compare with" in text(run(changes_page, name="north", others=[]))
 
 
+def test_coming_back_to_the_page_the_same_map_and_layers_are_shown(demo, made):
+    map_world.make(demo, "south", seed=2)
+    app = AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=WAIT)
+    app.session_state["collection"] = CANADA
+    app.run().switch_page("pages/map.py").run()
+    newest = app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").value
+    name = next(one for one in ("north", "south") if one != newest)
+    app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").set_value(name).run()
+    app.selectbox(key=f"map.right.{name}").set_value("margin").run()
+    app.slider(key="map.opacity").set_value(40).run()
+    app.toggle(key="map.split").set_value(True).run()
+    app.switch_page("pages/overview.py").run()
+    app.switch_page("pages/map.py").run()
+    assert not app.exception, app.exception
+    assert app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").value == name
+    assert app.selectbox(key=f"map.right.{name}").value == "margin"
+    assert app.slider(key="map.opacity").value == 40
+    assert app.toggle(key="map.split").value
+
+
+def test_a_map_that_was_taken_away_meanwhile_is_no_longer_shown(demo, made):
+    app = AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=WAIT)
+    app.session_state["collection"] = CANADA
+    app.session_state[f"{map_make.SHOWN}.{CANADA}"] = "gone"
+    app.run().switch_page("pages/map.py").run()
+    assert not app.exception, app.exception
+    assert app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").value == "north"
+
+
 def test_a_map_is_compared_with_those_made_before_it_never_with_later_ones():
     first, second, third = (SimpleNamespace(name=name, made=f"2026-0{month}-01T00:00:00") for month, name in enumerate("abc", start=1))
     listed = [third, second, first]

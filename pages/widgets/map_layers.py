@@ -19,6 +19,7 @@ NONE = "none"
 SHORT = {
     folder.AGREEMENT: "Disagreement", folder.PROBABILITY: "Confidence", folder.MARGIN: "Margin", CHANGED: "What changed",
 }  # fmt: skip
+KEEP = {"persist_state": "session"}  # what one looked at is there again on coming back from Verify
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,20 @@ def controls(made: Map, others: list[Map], columns: list) -> Layers:
     imagery = [layer for layer in known if is_imagery(made, layer)]
     sides = [layer for layer in known if layer not in imagery]
     with columns[0]:
-        below = st.selectbox("Imagery", [NONE, *imagery], index=1, format_func=titles.get, key=f"map.imagery.{made.name}")
+        below = st.selectbox("Imagery", [NONE, *imagery], index=1, format_func=titles.get, key=f"map.imagery.{made.name}", **KEEP)
     with columns[2]:
-        split = st.toggle("Split", key="map.split")
+        split = st.toggle("Split", key="map.split", **KEEP)
     with columns[3]:
         options = [NONE, *sides, *imagery]
         first = options.index(folder.INVENTORY) if folder.INVENTORY in options else 0
-        left = st.selectbox("Left", options, index=first, format_func=titles.get, key=f"map.left.{made.name}", disabled=not split)
+        left = st.selectbox("Left", options, index=first, format_func=titles.get, key=f"map.left.{made.name}", disabled=not split, **KEEP)
     with columns[4]:
         right = st.selectbox(
-            "Right" if split else "Layer", options, index=options.index(folder.CROP), format_func=titles.get, key=f"map.right.{made.name}"
-        )
+            "Right" if split else "Layer", options, index=options.index(folder.CROP), format_func=titles.get,
+            key=f"map.right.{made.name}", **KEEP,
+        )  # fmt: skip
     with columns[5]:
-        opacity = st.slider("Opacity", 0, 100, 100, 5, format="%d%%", key="map.opacity")
+        opacity = st.slider("Opacity", 0, 100, 100, 5, format="%d%%", key="map.opacity", **KEEP)
     chosen = [None if layer == NONE else layer for layer in (below, left, right)]
     with columns[1]:
         date = _date(made, [chosen[0], chosen[1] if split else None, chosen[2]])
@@ -84,7 +86,7 @@ def _date(made: Map, layers: list[str | None]) -> str | None:
         st.caption(seasons.title(names[0]))
         return names[0]
     titles = {name: _short(name) for name in names}
-    return st.select_slider("Date", names, value=names[len(names) // 2], format_func=titles.get, key=f"map.date.{made.name}")
+    return st.select_slider("Date", names, value=names[len(names) // 2], format_func=titles.get, key=f"map.date.{made.name}", **KEEP)
 
 
 def _short(name: str) -> str:

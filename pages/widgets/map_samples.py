@@ -48,7 +48,7 @@ class Drawn:
 
 def colouring() -> str:
     """What the samples are coloured by."""
-    return st.selectbox("Samples by", list(COLOURINGS), format_func=COLOURINGS.get, key="map.colouring")
+    return st.selectbox("Samples by", list(COLOURINGS), format_func=COLOURINGS.get, key="map.colouring", persist_state="session")
 
 
 def choice(collection: Collection, shown: str, *, pictures: bool) -> Choice:
