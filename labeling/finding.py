@@ -119,4 +119,4 @@ def _angles(text: str) -> list[tuple[float, str]] | None:
 
 def _degrees(sign: str, degrees: str, minutes: str | None, seconds: str | None, letter: str) -> tuple[float, str]:
     size = float(degrees) + float(minutes or 0) / 60 + float(seconds or 0) / 3600
-    return (-size if (sign == "-") != (letter in ("S", "W")) else size), letter
+    return (-size if sign == "-" or letter in ("S", "W") else size), letter  # "-80.5 W" is said twice, not turned round

@@ -221,6 +221,15 @@ def test_a_map_that_was_taken_away_meanwhile_is_no_longer_shown(demo, made):
     assert app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").value == "north"
 
 
+def test_a_map_that_is_damaged_is_named_and_the_others_are_shown(demo, made):
+    (map_world.make(demo, "south", seed=1).path / "map.json").write_text("{")
+    app = AppTest.from_file("../app.py", default_timeout=WAIT)
+    app.query_params["collection"] = CANADA
+    app.run().switch_page("pages/map.py").run()
+    assert "south/map.json is damaged" in text(app)
+    assert [entry.split(" ")[0] for entry in app.selectbox(key=f"{map_make.SHOWN}.{CANADA}").options] == ["north"]
+
+
 def test_a_map_is_compared_with_those_made_before_it_never_with_later_ones():
     first, second, third = (SimpleNamespace(name=name, made=f"2026-0{month}-01T00:00:00") for month, name in enumerate("abc", start=1))
     listed = [third, second, first]

@@ -131,6 +131,17 @@ def listing(workspace: Workspace, collection: str | None = None) -> list[Map]:
     return sorted(wanted, key=lambda made: (made.made, made.name), reverse=True)
 
 
+def damaged(workspace: Workspace) -> list[str]:
+    """What is wrong with the maps that `listing` leaves out, a sentence each."""
+    found = []
+    for note in sorted(workspace.maps.glob(f"*/{NOTE}")):
+        try:
+            load(note.parent)
+        except BadInput as error:
+            found.append(str(error))
+    return found
+
+
 def named(workspace: Workspace, name: str) -> Map:
     """The workspace's map of that name.
 

@@ -20,6 +20,7 @@ from labeling import placed, worklists
 from labeling.placed import Placed
 from labeling.queues import Queue
 from pages.widgets import resources
+from pages.widgets.plain import escaped
 
 LABELS, MAP, INVENTORY = "labels", "map", "inventory"
 QUIET = {"displayModeBar": False}
@@ -106,7 +107,8 @@ def _queued(collection: Collection, drawn: str) -> None:
     except CropcheckError:  # dropped meanwhile
         del st.session_state[DONE]
         return
-    st.markdown(f":material/playlist_add_check: Queue {queue.id}, {queue.title}: {queue.open:,} open of {queue.entries:,} samples.")
+    open_of = f"{queue.open:,} open of {queue.entries:,} samples"
+    st.markdown(f":material/playlist_add_check: Queue {queue.id}, {escaped(queue.title)}: {open_of}.")
     if st.button("Open in Verify", key="map.area.open", icon=":material/task_alt:", width="stretch"):
         address = {"collection": collection.name, "queue": str(Queue("list", (str(queue.id),))), "from": "map"}
         st.switch_page("pages/verify.py", query_params=address)

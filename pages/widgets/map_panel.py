@@ -11,6 +11,7 @@ from labeling import overlays, points
 from labeling.maps import Seen
 from labeling.points import Point, Samples
 from pages.widgets import map_area, map_pixel, resources
+from pages.widgets.plain import escaped
 
 
 def clicked(collection: Collection, samples: Samples, seen: Seen | None, made: Map | None, *, view: str, date: str | None) -> None:
@@ -38,16 +39,16 @@ def sample(collection: Collection, point: Point, view: str | None) -> None:
             st.switch_page("pages/verify.py", query_params={"collection": collection.name, "sample": point.name, "from": "map"})
         purity = "" if point.inventory_code == NO_LABEL.code else f" · purity {point.purity:.0%}"
         lines = [
-            f"**{point.name}** · {point.region}, {point.year}",
+            f"**{escaped(point.name)}** · {escaped(point.region)}, {point.year}",
             _label(names.get(point.code)),
             f"{points.STATES[point.state][0]}{' · :material/flag: flagged' if point.flagged else ''}{purity}",
         ]
         if point.code != point.inventory_code:
             said = names[point.inventory_code].name
-            lines.append("The inventory had no label" if point.inventory_code == NO_LABEL.code else f"Inventory said {said}")
+            lines.append("The inventory had no label" if point.inventory_code == NO_LABEL.code else f"Inventory said {escaped(said)}")
         if point.predicted:
             mark = ":material/close:" if point.disagrees else ":material/check:"
-            lines.append(f"Predicted {point.predicted} ({point.probability:.0%}) {mark if point.learned else ''}")
+            lines.append(f"Predicted {escaped(point.predicted)} ({point.probability:.0%}) {mark if point.learned else ''}")
         if point.rank:
             lines.append(f"Suspicion: rank {point.rank:,}, label quality {point.quality:.2f}")
         st.markdown("  \n".join(lines))
@@ -58,7 +59,9 @@ def sample(collection: Collection, point: Point, view: str | None) -> None:
 def _label(entry: LegendClass | None) -> str:
     if entry is None:
         return "No label: rejected"
-    return "No label known: choose a crop in Verify" if entry.code == NO_LABEL.code else f"Label **{entry.name}** · {entry.name_fr}"
+    if entry.code == NO_LABEL.code:
+        return "No label known: choose a crop in Verify"
+    return f"Label **{escaped(entry.name)}** · {escaped(entry.name_fr)}"
 
 
 def _thumbnail(point: Point, view: str) -> None:

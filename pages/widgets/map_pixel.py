@@ -13,6 +13,7 @@ from data.mapped.folder import Map
 from data.mapped.values import Pixel
 from labeling import figures, pixelsheets
 from pages.widgets import resources, takeaway
+from pages.widgets.plain import escaped
 
 MOST_BARS = 5  # of the classes, the likeliest
 SEASON_PX = 132
@@ -33,7 +34,7 @@ def show(made: Map, lon: float, lat: float, date: str | None) -> None:
         st.warning(str(error), icon=":material/broken_image:")
         return
     if pixel is None:
-        st.caption(f"{lat:.5f}, {lon:.5f} lies outside of the map {made.title}.")
+        st.caption(f"{lat:.5f}, {lon:.5f} lies outside of the map {escaped(made.title)}.")
         return
     st.html(_verdict(made, pixel) + _bars(made, pixel))
     _season(made, pixel, date)
