@@ -497,6 +497,13 @@ def test_areas_are_shown_as_mapped_and_adjusted_with_their_intervals(demo, made)
     assert "How much the map shows of a region is known where its outline is" in text(app)
 
 
+def test_of_one_sample_no_adjusted_area_is_shown(demo, made):
+    audit(demo, made, 1)
+    app = run(areas_page, collection=CANADA, name="north")
+    assert "Only 1 sample counts" in text(app)
+    assert app.dataframe[0].value["Adjusted, ha"].isna().all()
+
+
 def test_a_file_of_regions_gives_their_hectares_and_a_wrong_one_is_named(demo, made, tmp_path):
     audit(demo, made, 30)
     app = run(areas_page, collection=CANADA, name="north")

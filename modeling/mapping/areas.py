@@ -182,7 +182,8 @@ def _warnings(store: Store, made: Map, found: Reference, whole: Region, learned:
     elif learned and whole.samples and row and row["method"] != "random":
         told.append(f"The run held samples back by {row['method']}, not at random: the estimates speak of those places.")
     if 0 < whole.samples < FEW:
-        told.append(f"Only {whole.samples} samples count: intervals are rough. A longer audit mends that: {_longer(made)}")
+        counting = "1 sample counts" if whole.samples == 1 else f"{whole.samples} samples count"
+        told.append(f"Only {counting}: intervals are rough. A longer audit mends that: {_longer(made)}")
     share = _share_of_ground(found, whole)
     if whole.samples and share < SMALL_PART:
         told.append(f"The collection's samples lie on {share:.0%} of the mapped area. The estimates speak of that part.")
