@@ -27,7 +27,7 @@ WAIT = 60
 
 
 def text(app: AppTest) -> str:
-    shown = [*app.info, *app.warning, *app.error, *app.markdown, *app.caption, *app.success, *app.metric]
+    shown = [*app.info, *app.warning, *app.error, *app.markdown, *app.caption, *app.success, *app.metric, *app.toast]
     return "\n".join(f"{getattr(element, 'label', '')} {element.value}" for element in shown)
 
 

@@ -4,7 +4,7 @@ What a map's pixels add up to is biased by its mistakes. The audited samples say
 into unbiased areas with intervals. They speak of the ground that the collection's samples stand for; docs/areas.md says what that means.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +144,12 @@ def _region(made: Map, name: str, found: Reference, used: np.ndarray, mapped: np
     alone = mapped is None  # then the map's classes cannot be strata
     weights = np.ones(len(made.classes)) if alone else mapped
     estimates = estimate(counts, weights, np.zeros(len(weights), dtype=np.int64) if alone else joined(counts, weights))
+    classes = _classes(made, counts, mapped, estimates)
+    if counts.sum() < FEW and not any(figure and figure.low is not None for entry in classes for figure in (entry.area, entry.share)):
+        classes = tuple(replace(entry, area=None, share=None) for entry in classes)  # of a few samples alike: it would pass for a finding
     return Region(
         name, None if mapped is None else float(mapped.sum()), int(counts.sum()), int(np.diagonal(counts).sum()), estimates.overall,
-        _classes(made, counts, mapped, estimates), tuple(map(tuple, counts.tolist())),
+        classes, tuple(map(tuple, counts.tolist())),
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Areas by crop and region, as mapped and adjusted for the errors that the audit found."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +109,6 @@ def _headline(found: Areas, region: Region) -> None:
 
 def _show(made: Map, found: Areas, region: Region) -> None:
     shown = [entry for entry in region.classes if entry.mapped or entry.found or entry.called]
-    if not any(figure and figure.low is not None for entry in shown for figure in (entry.area, entry.share)):
-        shown = [replace(entry, area=None, share=None) for entry in shown]  # as of a single sample: it would be taken for a finding
     left, right = st.columns([5, 6], gap="medium")
     with left:
         if region.hectares is None:

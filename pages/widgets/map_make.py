@@ -184,9 +184,11 @@ def missing_months(found: Stack) -> list[str]:
 
 def _further(workspace: Workspace) -> dict[str, Any]:
     """The rest of the form."""
+    beside = next((str(path) for path in sorted(workspace.stacks.glob("*.tif"))), "")
     inventory = data_fields.path_field(
         workspace, "Inventory raster", f"{FORM}.inventory", (), placeholder="Path on the server, or empty",
-        help="A crop inventory of the same year. The map then says where it agrees and where not.",
+        help="A crop inventory of the same year. The map then says where it agrees and where not."
+        + (f" For instance {beside}" if beside else ""),
     )  # fmt: skip
     fields = data_fields.path_field(
         workspace, "Fields", f"{FORM}.fields", (), placeholder="Path of a file of polygons, or empty",

@@ -9,7 +9,7 @@ from labeling import finding
 from labeling.finding import Hit
 from pages.widgets import resources
 
-ICONS = {"site": "location_on", "sample": "location_on", "region": "map", "coordinates": "my_location"}
+MISSED = ":material/search_off:"  # told in a toast, which moves nothing
 
 
 def search(collection: Collection, made: Map | None) -> tuple[float, float, str] | None:
@@ -21,11 +21,14 @@ def search(collection: Collection, made: Map | None) -> tuple[float, float, str]
     try:
         hits = finding.find(resources.workspace().store, collection.name, text)
     except CropcheckError as error:
-        st.caption(f":orange[{error}]")
+        st.toast(str(error), icon=MISSED)
         return None
     if not hits:
         if text.strip():
-            st.caption(f"Nothing in {collection.title} is called so. Type a site, a region, or latitude and longitude.")
+            st.toast(
+                f"Nothing in {collection.title} is called so. Type a site, a region, or latitude and longitude.",
+                icon=MISSED,
+            )
         return None
     chosen = hits[0] if len(hits) == 1 else _choice(collection, text, hits)
     return (chosen.lon, chosen.lat, chosen.name) if chosen else None

@@ -19,6 +19,8 @@ def _read(name: str) -> str:
 
 _component = st.components.v2.component("cropcheck.legend", html=_read("legend.html"), css=_read("legend.css"), js=_read("legend.js"))
 
+SMALL_HA = 10  # hectares below which two figures are told
+
 
 @dataclass(frozen=True)
 class Row:
@@ -62,7 +64,7 @@ def of_layers(titled: list[tuple[str, Legend]]) -> list[Section]:
 
 def _amount(entry: Entry) -> str:
     if entry.hectares is not None:
-        return f"{entry.hectares:,.0f} ha"
+        return f"{entry.hectares:,.0f} ha" if entry.hectares >= SMALL_HA else f"{entry.hectares:,.2g} ha"
     return "" if entry.pixels is None else f"{entry.pixels:,} px"
 
 
