@@ -115,6 +115,7 @@ def test_explore_and_map_show_free_dates_and_several_years(server, page: Page):
         expect(months.first).to_have_text(re.compile("^(Mar|Apr)$"), timeout=30_000)
         assert not any(re.search(r"\d", text) for text in months.all_text_contents())
     page.goto(f"{server.url}/map?collection={FREE}")
+    page.locator(".stPopover button").first.click()
     page.get_by_role("combobox", name="Date").click()
     options = page.get_by_role("option")
     expect(options.first).to_have_text("Greenest clear date")
