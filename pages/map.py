@@ -168,17 +168,23 @@ def choose(collection: Collection) -> tuple[Map | None, list[Map]]:
 
 def below(collection: Collection, made: Map | None, others: list[Map]) -> None:
     """What belongs to a map and needs more room than beside it."""
+    # Only what is open is worked out: the map above waits for the end of the page, and the form looks into runs and stacks.
     if made is None:
-        with st.expander("Make a map: a run's prediction wall to wall", icon=":material/map:"):
-            map_make.form(collection)
+        making = st.expander("Make a map: a run's prediction wall to wall", icon=":material/map:", key="map.make.open", on_change="rerun")
+        if making.open:
+            with making:
+                map_make.form(collection)
         return
-    changed, areas, make = st.tabs(["What changed", "Areas", "Make another map"])
-    with changed:
-        map_changes.panel(made, others)
-    with areas:
-        map_areas.panel(collection, made)
-    with make:
-        map_make.form(collection)
+    changed, areas, make = st.tabs(["What changed", "Areas", "Make another map"], key="map.below", on_change="rerun")
+    if changed.open:
+        with changed:
+            map_changes.panel(made, others)
+    if areas.open:
+        with areas:
+            map_areas.panel(collection, made)
+    if make.open:
+        with make:
+            map_make.form(collection)
 
 
 entry.through_app()

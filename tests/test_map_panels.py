@@ -302,6 +302,9 @@ def test_without_a_run_the_form_leads_to_training(empty):
     toy.world(empty)
     app = AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=WAIT).run()
     app.switch_page("pages/map.py").run()
+    assert "No finished run" not in text(app)  # what is closed is not worked out
+    app.session_state["map.make.open"] = True
+    app.run()
     assert not app.exception, app.exception
     assert "No finished run on toy can make a map yet" in text(app)
 
