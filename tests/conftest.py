@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from data.__main__ import main as data_main
 from data.workspace import Workspace
 from tests import kinds_world
 
+PROGRAM = sys.modules["__main__"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -66,7 +68,9 @@ def empty(tmp_path, monkeypatch) -> Workspace:
 
 @pytest.fixture(autouse=True)
 def clean_state(monkeypatch):
-    """No workspace of the developer's own, and nothing cached from another test."""
+    """No workspace of the developer's own, nothing cached from another test, and no page that a test of pages left as the program:
+    worker processes begin by running that again."""
     monkeypatch.delenv("CROPCHECK_HOME", raising=False)
+    monkeypatch.setitem(sys.modules, "__main__", PROGRAM)
     st.cache_data.clear()
     st.cache_resource.clear()
