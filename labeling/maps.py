@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from data.mapped.pictures import View
+from data.mapped.pictures import Picture, View
 from labeling.points import Group, Point, Samples
 
 Address = Callable[[bytes, str], str]  # bytes and their media type -> where the browser fetches them
@@ -34,17 +34,6 @@ ONLINE_MAPS = {  # title -> name in leafmap's catalogue; each asks a server outs
     "OpenStreetMap": "OpenStreetMap",
     "Satellite imagery (Esri)": "Esri.WorldImagery",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture in place: PNG bytes in EPSG:3857 and its corners (south, west, north, east) in EPSG:4326."""
-
-    png: bytes
-    south: float
-    west: float
-    north: float
-    east: float
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 
 from data import catalogue, display, packed, seasons, workspace
 from data.catalogue import Collection
+from data.mapped.pictures import Picture
 from data.store import Store
 from data.workspace import Workspace
 from labeling import maps, points
-from labeling.maps import Picture
 
 IMAGES = """
 select sample, slot, acquired, quality = 'ok' as clear from image_quality

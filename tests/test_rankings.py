@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from data import packed, simulate
@@ -283,9 +284,8 @@ def test_the_narrowest_margin_and_the_highest_entropy_come_first(toy):
     by_margin = border.ranked(toy, TOY, limit=20)
     assert _samples(by_margin) == numbers[np.argsort(ordered[:, -1] - ordered[:, -2])].tolist()
     np.testing.assert_allclose([entry.score for entry in by_margin], np.sort(ordered[:, -1] - ordered[:, -2]))
-    scipy = pytest.importorskip("scipy.stats")
-    np.testing.assert_allclose(border.entropies(shares), scipy.entropy(shares, axis=1) / np.log(3))
-    assert _samples(border.ranked(toy, TOY, limit=20, measure="entropy"))[0] == numbers[np.argmax(scipy.entropy(shares, axis=1))]
+    np.testing.assert_allclose(border.entropies(shares), stats.entropy(shares, axis=1) / np.log(3))
+    assert _samples(border.ranked(toy, TOY, limit=20, measure="entropy"))[0] == numbers[np.argmax(stats.entropy(shares, axis=1))]
 
 
 def test_the_border_names_both_classes_and_skips_what_taught_the_run(toy):
